@@ -1,0 +1,127 @@
+package scim
+
+import "strings"
+
+// URNs of schemas and messages (RFC 7643, RFC 7644, Microsoft's Freshservice
+// tutorial).
+const (
+	URNUser         = "urn:ietf:params:scim:schemas:core:2.0:User"
+	URNGroup        = "urn:ietf:params:scim:schemas:core:2.0:Group"
+	URNEnterprise   = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	URNFreshservice = "urn:ietf:params:scim:schemas:extension:freshservice:2.0:User"
+
+	URNSchema        = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+	URNResourceType  = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+	URNServiceConfig = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+	URNListResponse  = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	URNSearchRequest = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+	URNPatchOp       = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	URNBulkRequest   = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+	URNBulkResponse  = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
+	URNError         = "urn:ietf:params:scim:api:messages:2.0:Error"
+)
+
+// AttributeType is the data type of an attribute (RFC 7643 section 2.3).
+type AttributeType string
+
+// The data types.
+const (
+	TypeString    AttributeType = "string"
+	TypeBoolean   AttributeType = "boolean"
+	TypeDecimal   AttributeType = "decimal"
+	TypeInteger   AttributeType = "integer"
+	TypeDateTime  AttributeType = "dateTime"
+	TypeReference AttributeType = "reference"
+	TypeBinary    AttributeType = "binary"
+	TypeComplex   AttributeType = "complex"
+)
+
+// Mutability, returned and uniqueness characteristics (RFC 7643 section 2.2,
+// section 7).
+const (
+	ReadOnly  = "readOnly"
+	ReadWrite = "readWrite"
+	Immutable = "immutable"
+	WriteOnly = "writeOnly"
+
+	ReturnedAlways  = "always"
+	ReturnedDefault = "default"
+	ReturnedRequest = "request"
+	ReturnedNever   = "never"
+
+	UniqueNone   = "none"
+	UniqueServer = "server"
+	UniqueGlobal = "global"
+)
+
+// An Attribute describes one attribute or sub-attribute. Empty Mutability,
+// Returned and Uniqueness mean readWrite, default and none.
+type Attribute struct {
+	Name            string
+	Type            AttributeType
+	Description     string
+	MultiValued     bool
+	Required        bool
+	CaseExact       bool
+	Mutability      string
+	Returned        string
+	Uniqueness      string
+	CanonicalValues []string
+	ReferenceTypes  []string
+	SubAttributes   []*Attribute
+}
+
+// Sub returns the sub-attribute of that name, or nil.
+func (a *Attribute) Sub(name string) *Attribute {
+	if a == nil {
+		return nil
+	}
+	return attributeNamed(a.SubAttributes, name)
+}
+
+func attributeNamed(list []*Attribute, name string) *Attribute {
+	for _, a := range list {
+		if strings.EqualFold(a.Name, name) {
+			return a
+		}
+	}
+	return nil
+}
+
+// A Schema is a named set of attributes (RFC 7643 section 7).
+type Schema struct {
+	ID, Name, Description string
+	Attributes            []*Attribute
+}
+
+// Attribute returns the attribute of that name, or nil.
+func (s *Schema) Attribute(name string) *Attribute { return attributeNamed(s.Attributes, name) }
+
+// An Extension is a schema whose attributes live in a container of their own
+// inside the resource, named by the schema's URN.
+type Extension struct {
+	Schema   *Schema
+	Required bool
+	// Open extensions accept and keep attributes that the schema does not list.
+	Open bool
+}
+
+// A ResourceType says where resources of one kind live and which schemas they
+// follow (RFC 7643 section 6). It is immutable once in use.
+type ResourceType struct {
+	ID, Name, Description string
+	// Endpoint is the path relative to the base URL, such as "/Users".
+	Endpoint   string
+	Schema     *Schema
+	Extensions []Extension
+}
+
+// Extension returns the extension with that URN, or nil.
+func (t *ResourceType) Extension(urn string) *Extension {
+	for i := range t.Extensions {
+		if strings.EqualFold(t.Extensions[i].Schema.ID, urn) {
+			return &t.Extensions[i]
+		}
+	}
+	return nil
+}
