@@ -1,0 +1,102 @@
+package scim
+
+import "errors"
+
+var errPending = errors.New("scim: not built yet")
+
+// ParseFilter parses a filter expression (RFC 7644 section 3.4.2.2).
+func ParseFilter(s string) (Filter, error) { return nil, errPending }
+
+// ParsePath parses an attribute path (RFC 7644 section 3.5.2).
+func ParsePath(s string) (Path, error) { return Path{}, errPending }
+
+// String returns the path in canonical form.
+func (p Path) String() string { return p.Attr }
+
+// String returns the canonical form.
+func (f *And) String() string { return "" }
+
+// String returns the canonical form.
+func (f *Or) String() string { return "" }
+
+// String returns the canonical form.
+func (f *Not) String() string { return "" }
+
+// String returns the canonical form.
+func (f *Comparison) String() string { return "" }
+
+// String returns the canonical form.
+func (f *Present) String() string { return "" }
+
+// String returns the canonical form.
+func (f *ValuePath) String() string { return "" }
+
+// A Matcher is a filter compiled for one resource type.
+type Matcher struct{}
+
+// CompileFilter prepares f for resources of type t.
+func CompileFilter(t *ResourceType, f Filter) (*Matcher, error) { return nil, errPending }
+
+// Match reports whether r satisfies the filter.
+func (m *Matcher) Match(r *Resource) bool { return false }
+
+// Match reports whether r, a resource of type t, satisfies f.
+func Match(t *ResourceType, f Filter, r *Resource) bool { return false }
+
+// ParsePatch decodes a PatchOp request.
+func ParsePatch(body []byte) (*Patch, error) { return nil, errPending }
+
+// Apply applies the operations to r, all or nothing.
+func (p *Patch) Apply(r *Resource) (changed bool, err error) { return false, errPending }
+
+// MemberOps returns the members that p adds and removes.
+func (p *Patch) MemberOps(t *ResourceType) (add, remove []Member, ok bool) { return nil, nil, false }
+
+// A Mode says what a body is normalized for; add Strict to refuse unknown attributes.
+type Mode int
+
+// The modes. Strict is a flag: ForCreate|Strict.
+const (
+	ForCreate  Mode = 0
+	ForReplace Mode = 1
+	Strict     Mode = 1 << 8
+)
+
+// Normalize brings a body that a client sent into the schema's form.
+func Normalize(t *ResourceType, o *Object, mode Mode) error { return errPending }
+
+// ParseProjection parses the attributes and excludedAttributes parameters.
+func ParseProjection(t *ResourceType, attributes, excluded string) (Projection, error) {
+	return Projection{}, errPending
+}
+
+// Apply returns the part of view that the projection asks for.
+func (p Projection) Apply(t *ResourceType, view *Object) *Object { return view }
+
+// Wants reports whether the projection includes the attribute.
+func (p Projection) Wants(attr string) bool { return true }
+
+// UserType returns the User resource type.
+func UserType(custom ...*Attribute) *ResourceType {
+	return &ResourceType{Name: "User", Schema: &Schema{ID: URNUser}}
+}
+
+// GroupType returns the Group resource type.
+func GroupType() *ResourceType { return &ResourceType{Name: "Group", Schema: &Schema{ID: URNGroup}} }
+
+// Resolve looks a path up in the schemas of t.
+func (t *ResourceType) Resolve(p Path) (attr, sub *Attribute, ext *Extension, ok bool) {
+	return nil, nil, nil, false
+}
+
+// Compare orders a and b by the attribute at by.
+func Compare(t *ResourceType, by Path, a, b *Resource) int { return 0 }
+
+// ETag returns the weak ETag of a revision number: W/"12".
+func ETag(revision int64) string { return "" }
+
+// Check returns a PreconditionFailed error when version does not satisfy c.
+func (c Precondition) Check(version string) error { return errPending }
+
+// AppendView appends the resource as a client sees it to b.
+func (r *Resource) AppendView(b []byte, location string) ([]byte, error) { return nil, errPending }
