@@ -1,0 +1,246 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// read brings the ledger's copy of the source up to date and marks what changed.
+func (r *run) read(ctx context.Context) error {
+	since, err := r.Ledger.Watermark(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.readSince(ctx, since)
+	if errors.Is(err, ErrWatermarkExpired) {
+		r.log.Info("the source forgot the watermark; reading everything")
+		err = r.readSince(ctx, "")
+	}
+	return err
+}
+
+func (r *run) readSince(ctx context.Context, since Watermark) error {
+	known := &staged{ledger: r.Ledger}
+	counts := &r.cycle.Counts
+	counts.People, counts.Groups = 0, 0
+	read := 0
+	r.progress(CycleReading, 0, 0)
+	for page, err := range r.Source.Changes(ctx, since) {
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, ErrWatermarkExpired) {
+				return err
+			}
+			return &SourceError{err}
+		}
+		for _, p := range page.Problems {
+			if p.ID == "" {
+				r.blind++
+			} else if err := known.see(ctx, User, p.ID); err != nil {
+				return err
+			}
+			counts.count(nil, StatusFailure, CodeMalformedEntry, p.Message)
+			r.log.Warn("a source entry could not be read", "place", p.Place, "column", p.Column, "problem", p.Message)
+			if r.Problems != nil {
+				r.Problems(p)
+			}
+		}
+		changed, err := known.changed(ctx, page.Changes)
+		if err != nil {
+			return err
+		}
+		if err := r.stage(ctx, changed); err != nil {
+			return err
+		}
+		read += len(page.Changes)
+		r.progress(CycleReading, read, page.Total)
+		if page.Complete {
+			if err := r.removeUnseen(ctx, known); err != nil {
+				return err
+			}
+		}
+		if page.Next != "" {
+			r.cycle.Watermark = page.Next
+		}
+	}
+	for s, err := range r.Ledger.Staged(ctx) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case s.Removed != NotRemoved:
+		case s.Type == Group:
+			counts.Groups++
+		default:
+			counts.People++
+		}
+	}
+	return nil
+}
+
+// removeUnseen stages the removal of everything a full enumeration did not
+// show. Entries that could not even be identified might be any of them, so then
+// nothing is taken for deleted.
+func (r *run) removeUnseen(ctx context.Context, known *staged) error {
+	if r.blind > 0 {
+		r.log.Warn("nothing is taken for deleted in this cycle, because some source entries could not be identified", "entries", r.blind)
+		return nil
+	}
+	var gone []Change
+	for s, err := range r.Ledger.Staged(ctx) {
+		if err != nil {
+			return err
+		}
+		if s.Removed == RemovedHard {
+			continue
+		}
+		if known.wasSeen(s.Type, s.ID) {
+			continue
+		}
+		gone = append(gone, Change{Object: &Object{Type: s.Type, ID: s.ID}, Removed: RemovedHard})
+	}
+	return r.stage(ctx, gone)
+}
+
+// stage stores changes and marks, besides the objects themselves, the users
+// whom a changed membership of an assigned group brings in or lets go.
+func (r *run) stage(ctx context.Context, changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := r.markAffectedMembers(ctx, changes); err != nil {
+		return err
+	}
+	return r.Ledger.Stage(ctx, changes)
+}
+
+func (r *run) markAffectedMembers(ctx context.Context, changes []Change) error {
+	if r.Job.SyncAll {
+		return nil
+	}
+	assignedGroups := map[string]bool{}
+	as, err := r.Ledger.Assignments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range as {
+		if a.PrincipalType == Group {
+			assignedGroups[a.PrincipalID] = true
+		}
+	}
+	for _, ch := range changes {
+		if ch.Object.Type != Group || !assignedGroups[ch.Object.ID] {
+			continue
+		}
+		var before []string
+		old, err := r.Ledger.Objects(ctx, Group, []string{ch.Object.ID})
+		if err != nil {
+			return err
+		}
+		for _, o := range old {
+			before = o.Members
+		}
+		added, removed := memberDifference(ch.Object.Members, before)
+		if ids := append(added, removed...); len(ids) > 0 {
+			if err := r.Ledger.Mark(ctx, User, ids...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadAssigned fills the set of assigned users and groups: those assigned
+// themselves and the direct members of assigned groups.
+func (r *run) loadAssigned(ctx context.Context) error {
+	r.assigned = map[uint64]struct{}{}
+	if r.Job.SyncAll {
+		return nil
+	}
+	as, err := r.Ledger.Assignments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range as {
+		r.assigned[objectKey(a.PrincipalType, a.PrincipalID)] = struct{}{}
+		if a.PrincipalType != Group {
+			continue
+		}
+		groups, err := r.Ledger.Objects(ctx, Group, []string{a.PrincipalID})
+		if err != nil {
+			return err
+		}
+		for _, g := range groups {
+			for _, m := range g.Members {
+				r.assigned[objectKey(User, m)] = struct{}{}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) isAssigned(t ObjectType, id string) bool {
+	_, ok := r.assigned[objectKey(t, id)]
+	return ok
+}
+
+// staged compares what is read with what the ledger remembers. It keeps one
+// hash per object and is filled when the first change arrives, so that a source
+// that reports nothing costs nothing.
+type staged struct {
+	ledger Ledger
+	hashes map[uint64]uint64
+	seen   map[uint64]struct{}
+}
+
+func (s *staged) load(ctx context.Context) error {
+	if s.hashes != nil {
+		return nil
+	}
+	s.hashes, s.seen = map[uint64]uint64{}, map[uint64]struct{}{}
+	for o, err := range s.ledger.Staged(ctx) {
+		if err != nil {
+			return err
+		}
+		s.hashes[objectKey(o.Type, o.ID)] = o.Hash + uint64(o.Removed)
+	}
+	return nil
+}
+
+func (s *staged) see(ctx context.Context, t ObjectType, id string) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	s.seen[objectKey(t, id)] = struct{}{}
+	return nil
+}
+
+func (s *staged) wasSeen(t ObjectType, id string) bool {
+	_, ok := s.seen[objectKey(t, id)]
+	return ok
+}
+
+// changed returns the changes that differ from what is staged.
+func (s *staged) changed(ctx context.Context, changes []Change) ([]Change, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	var out []Change
+	for _, ch := range changes {
+		if ch.Object == nil || ch.Object.ID == "" {
+			return nil, &SourceError{fmt.Errorf("it yielded an object without an ID")}
+		}
+		key := ch.Object.Key()
+		s.seen[key] = struct{}{}
+		hash := ch.Object.ContentHash() + uint64(ch.Removed)
+		if old, ok := s.hashes[key]; ok && old == hash {
+			continue
+		}
+		s.hashes[key] = hash
+		out = append(out, ch)
+	}
+	return out, nil
+}
