@@ -4,33 +4,6 @@ import "errors"
 
 var errPending = errors.New("scim: not built yet")
 
-// ParseFilter parses a filter expression (RFC 7644 section 3.4.2.2).
-func ParseFilter(s string) (Filter, error) { return nil, errPending }
-
-// ParsePath parses an attribute path (RFC 7644 section 3.5.2).
-func ParsePath(s string) (Path, error) { return Path{}, errPending }
-
-// String returns the path in canonical form.
-func (p Path) String() string { return p.Attr }
-
-// String returns the canonical form.
-func (f *And) String() string { return "" }
-
-// String returns the canonical form.
-func (f *Or) String() string { return "" }
-
-// String returns the canonical form.
-func (f *Not) String() string { return "" }
-
-// String returns the canonical form.
-func (f *Comparison) String() string { return "" }
-
-// String returns the canonical form.
-func (f *Present) String() string { return "" }
-
-// String returns the canonical form.
-func (f *ValuePath) String() string { return "" }
-
 // A Matcher is a filter compiled for one resource type.
 type Matcher struct{}
 
@@ -75,19 +48,6 @@ func (p Projection) Apply(t *ResourceType, view *Object) *Object { return view }
 
 // Wants reports whether the projection includes the attribute.
 func (p Projection) Wants(attr string) bool { return true }
-
-// UserType returns the User resource type.
-func UserType(custom ...*Attribute) *ResourceType {
-	return &ResourceType{Name: "User", Schema: &Schema{ID: URNUser}}
-}
-
-// GroupType returns the Group resource type.
-func GroupType() *ResourceType { return &ResourceType{Name: "Group", Schema: &Schema{ID: URNGroup}} }
-
-// Resolve looks a path up in the schemas of t.
-func (t *ResourceType) Resolve(p Path) (attr, sub *Attribute, ext *Extension, ok bool) {
-	return nil, nil, nil, false
-}
 
 // Compare orders a and b by the attribute at by.
 func Compare(t *ResourceType, by Path, a, b *Resource) int { return 0 }

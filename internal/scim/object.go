@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -49,7 +48,7 @@ func (o *Object) index(name string) int {
 		}
 	}
 	for i := range o.fields {
-		if strings.EqualFold(o.fields[i].name, name) {
+		if sameName(o.fields[i].name, name) {
 			return i
 		}
 	}

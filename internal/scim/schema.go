@@ -1,7 +1,5 @@
 package scim
 
-import "strings"
-
 // URNs of schemas and messages (RFC 7643, RFC 7644, Microsoft's Freshservice
 // tutorial).
 const (
@@ -81,7 +79,7 @@ func (a *Attribute) Sub(name string) *Attribute {
 
 func attributeNamed(list []*Attribute, name string) *Attribute {
 	for _, a := range list {
-		if strings.EqualFold(a.Name, name) {
+		if sameName(a.Name, name) {
 			return a
 		}
 	}
@@ -119,7 +117,7 @@ type ResourceType struct {
 // Extension returns the extension with that URN, or nil.
 func (t *ResourceType) Extension(urn string) *Extension {
 	for i := range t.Extensions {
-		if strings.EqualFold(t.Extensions[i].Schema.ID, urn) {
+		if sameName(t.Extensions[i].Schema.ID, urn) {
 			return &t.Extensions[i]
 		}
 	}
