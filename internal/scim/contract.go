@@ -4,18 +4,6 @@ import "errors"
 
 var errPending = errors.New("scim: not built yet")
 
-// A Matcher is a filter compiled for one resource type.
-type Matcher struct{}
-
-// CompileFilter prepares f for resources of type t.
-func CompileFilter(t *ResourceType, f Filter) (*Matcher, error) { return nil, errPending }
-
-// Match reports whether r satisfies the filter.
-func (m *Matcher) Match(r *Resource) bool { return false }
-
-// Match reports whether r, a resource of type t, satisfies f.
-func Match(t *ResourceType, f Filter, r *Resource) bool { return false }
-
 // ParsePatch decodes a PatchOp request.
 func ParsePatch(body []byte) (*Patch, error) { return nil, errPending }
 
@@ -48,9 +36,6 @@ func (p Projection) Apply(t *ResourceType, view *Object) *Object { return view }
 
 // Wants reports whether the projection includes the attribute.
 func (p Projection) Wants(attr string) bool { return true }
-
-// Compare orders a and b by the attribute at by.
-func Compare(t *ResourceType, by Path, a, b *Resource) int { return 0 }
 
 // ETag returns the weak ETag of a revision number: W/"12".
 func ETag(revision int64) string { return "" }

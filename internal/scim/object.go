@@ -203,9 +203,8 @@ func equalNumbers(a, b json.Number) bool {
 	if a == b {
 		return true
 	}
-	x, errX := a.Float64()
-	y, errY := b.Float64()
-	return errX == nil && errY == nil && x == y
+	c, ok := compareNumbers(a, b)
+	return ok && c == 0
 }
 
 // maxDepth bounds the nesting of a decoded document. SCIM values nest four
