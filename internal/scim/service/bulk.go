@@ -374,12 +374,31 @@ func (b *bulkRun) completeOne(op *bulkOperation) error {
 	if err != nil {
 		return err
 	}
-	r, err := b.q.replaceResource(t, b.made[op.bulkID], scim.Precondition{}, b.resolve(op.data).(*scim.Object))
+	held := referring(op.data)
+	// Added, not replaced: operations that ran since may have changed the rest.
+	add := &scim.Patch{Operations: []scim.Operation{{Op: scim.Add, Value: b.resolve(held)}}}
+	_, version, err := b.q.patchResource(t, b.made[op.bulkID], scim.Precondition{}, add)
 	if err != nil {
 		return err
 	}
-	op.etag = r.Version
+	op.etag = version
 	return nil
+}
+
+// referring returns the attributes of o, and of the complex values in it, that
+// refer to a bulkId.
+func referring(o *scim.Object) *scim.Object {
+	part := &scim.Object{}
+	for name, v := range o.All() {
+		if len(references(nil, v)) == 0 {
+			continue
+		}
+		if c, ok := v.(*scim.Object); ok {
+			v = referring(c)
+		}
+		part.Set(name, v)
+	}
+	return part
 }
 
 // resolve returns a copy of v in which bulkId references have become ids. A

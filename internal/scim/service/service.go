@@ -295,7 +295,7 @@ func (q *request) report() {
 			if q.err.Attribute != "" {
 				attrs = append(attrs, slog.String("attribute", q.err.Attribute))
 			}
-			if q.err.Err != nil && q.status >= 500 {
+			if q.err.Err != nil && q.err.Status() >= 500 {
 				attrs = append(attrs, slog.String("error", q.err.Err.Error()))
 			}
 		}
