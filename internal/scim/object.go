@@ -173,6 +173,9 @@ func Equal(a, b Value) bool {
 		if !ok || a.Len() != b.Len() {
 			return false
 		}
+		if a == b {
+			return true
+		}
 		for n, av := range a.All() {
 			bv, ok := b.Get(n)
 			if !ok || !Equal(av, bv) {
@@ -184,6 +187,9 @@ func Equal(a, b Value) bool {
 		b, ok := b.([]Value)
 		if !ok || len(a) != len(b) {
 			return false
+		}
+		if len(a) == 0 || &a[0] == &b[0] {
+			return true
 		}
 		for i := range a {
 			if !Equal(a[i], b[i]) {

@@ -1,7 +1,10 @@
 package scim
 
 import (
+	"bytes"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A Resource is one user or group: its attributes, and apart from them what the
@@ -28,6 +31,9 @@ type Resource struct {
 // "meta", if present, are taken out of attrs: the first fills ID, the second is
 // dropped (both are read-only, RFC 7643 section 3.1).
 func NewResource(t *ResourceType, attrs *Object) *Resource {
+	if attrs == nil {
+		attrs = &Object{}
+	}
 	r := &Resource{Type: t, attrs: attrs}
 	if id, ok := attrs.Get("id"); ok {
 		r.ID, _ = id.(string)
@@ -98,6 +104,66 @@ func (r *Resource) View(location string) *Object {
 	}
 	v.fields = append(v.fields, field{"meta", r.metaObject(location)})
 	return v
+}
+
+// AppendView appends to b the JSON form of the whole resource, as [Resource.View]
+// gives it, and returns the longer slice. A resource that a store holds encoded
+// is not decoded for it: id and meta are spliced into the stored bytes.
+func (r *Resource) AppendView(b []byte, location string) ([]byte, error) {
+	start := len(b)
+	if r.raw != nil {
+		b = append(b, r.raw...)
+	} else {
+		var err error
+		if b, err = AppendJSON(b, r.attrs); err != nil {
+			return nil, err
+		}
+	}
+	end := bytes.LastIndexByte(b[start:], '}')
+	if end < 0 {
+		return nil, Errorf(Internal, "the stored %s %s is not a JSON object", r.Type.Name, r.ID)
+	}
+	b = b[:start+end]
+	comma := len(bytes.TrimSpace(b[start:])) > len("{")
+	member := func(name string) {
+		if comma {
+			b = append(b, ',')
+		}
+		comma = true
+		b = append(b, '"')
+		b = append(b, name...)
+		b = append(b, `":`...)
+	}
+	var err error
+	text := func(name, s string) {
+		if s == "" || err != nil {
+			return
+		}
+		member(name)
+		b, err = jsontext.AppendQuote(b, s)
+	}
+	date := func(name string, at time.Time) {
+		if at.IsZero() {
+			return
+		}
+		member(name)
+		b = append(b, '"')
+		b = at.UTC().AppendFormat(b, TimeFormat)
+		b = append(b, '"')
+	}
+	text("id", r.ID)
+	member("meta")
+	b = append(b, '{')
+	comma = false
+	text("resourceType", r.Type.Name)
+	date("created", r.Created)
+	date("lastModified", r.LastModified)
+	text("version", r.Version)
+	text("location", location)
+	if err != nil {
+		return nil, err
+	}
+	return append(b, "}}"...), nil
 }
 
 func (r *Resource) metaObject(location string) *Object {

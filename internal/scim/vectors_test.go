@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,52 @@ func TestFilterVectors(t *testing.T) {
 			}
 			if diff := cmp.Diff(f, again); diff != "" {
 				t.Errorf("%s printed as %s changes (-parsed +again):\n%s", v.Filter, f, diff)
+			}
+		})
+	}
+}
+
+func TestPatchVectors(t *testing.T) {
+	t.Parallel()
+	type vector struct {
+		ID                   string
+		Before, Patch, After json.RawMessage
+		Error                *string
+		Status               int
+	}
+	for _, v := range readVectors[vector](t, "scim-patch-vectors.json") {
+		t.Run(v.ID, func(t *testing.T) {
+			t.Parallel()
+			r := resourceOf(t, v.Before)
+			p, err := ParsePatch(v.Patch)
+			changed := false
+			if err == nil {
+				changed, err = p.Apply(r)
+			}
+			if v.Error != nil {
+				if got := scimTypeOf(err); got != *v.Error || AsError(err).Status() != v.Status {
+					t.Errorf("%s: error %v, want %d %s", v.Patch, err, v.Status, *v.Error)
+				}
+				if want := resourceOf(t, v.Before); !Equal(r.View(""), want.View("")) {
+					t.Errorf("%s failed and left a changed resource", v.Patch)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", v.Patch, err)
+			}
+			want := resourceOf(t, v.After)
+			if !Equal(r.View(""), want.View("")) {
+				got, _ := r.Attributes().MarshalJSON()
+				t.Errorf("%s\n got %s\nwant %s", v.Patch, got, v.After)
+			}
+			if differs := !Equal(resourceOf(t, v.Before).View(""), want.View("")); changed != differs {
+				t.Errorf("%s: changed %t, want %t", v.Patch, changed, differs)
+			}
+			if again, err := p.Apply(r); err != nil {
+				t.Logf("%s again: %v", v.Patch, err)
+			} else if again && !strings.Contains(string(v.Patch), "emove") && len(p.Operations) == 1 {
+				t.Errorf("%s: applied again it changes the resource again", v.Patch)
 			}
 		})
 	}
