@@ -99,12 +99,20 @@ type MappingError struct {
 	Err    error
 }
 
-// Error names the target attribute and the problem.
+// Error names the target attribute and the problem. Of an expression it shows
+// the place, with a caret on a line of its own.
 func (e *MappingError) Error() string {
-	if e.Target == "" {
-		return e.Err.Error()
+	text := e.Err.Error()
+	if e.Target != "" {
+		text = e.Target + ": " + text
 	}
-	return e.Target + ": " + e.Err.Error()
+	var x *expression.Error
+	if errors.As(e.Err, &x) {
+		for line := range strings.Lines(x.Caret()) {
+			text += "\n    " + strings.TrimRight(line, "\n")
+		}
+	}
+	return text
 }
 
 // Unwrap returns the problem.
@@ -416,8 +424,11 @@ func (f *AttributeFlow) convert(v expression.Value) (scim.Value, error) {
 	if v.IsList() || f.path.list {
 		return f.convertText(v.Strings())
 	}
-	if f.Type == scim.TypeString {
-		return v.String(), nil
+	if f.Type == scim.TypeDateTime {
+		// SCIM wants an xsd:dateTime (RFC 7643 section 2.3.5), not the language's text.
+		if t, ok := v.DateTime(); ok {
+			return t.Format(scim.TimeFormat), nil
+		}
 	}
 	return typed(f.Type, v.String())
 }
