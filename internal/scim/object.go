@@ -1,10 +1,8 @@
 package scim
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -211,89 +209,6 @@ func equalNumbers(a, b json.Number) bool {
 	}
 	c, ok := compareNumbers(a, b)
 	return ok && c == 0
-}
-
-// maxDepth bounds the nesting of a decoded document. SCIM values nest four
-// deep at the most; the rest is room for extensions.
-const maxDepth = 32
-
-// ParseObject decodes one JSON object. It refuses repeated names (also when
-// they differ in case only), nesting deeper than 32 levels and anything after
-// the object, with an [Error] of type invalidSyntax that says where.
-func ParseObject(data []byte) (*Object, error) {
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
-	v, err := decodeValue(dec, 0)
-	if err != nil {
-		return nil, syntaxError(err, dec)
-	}
-	o, ok := v.(*Object)
-	if !ok {
-		return nil, Errorf(InvalidSyntax, "the body must be a JSON object")
-	}
-	if _, err := dec.ReadToken(); err != io.EOF {
-		return nil, Errorf(InvalidSyntax, "there is something after the end of the JSON object, at byte %d", dec.InputOffset())
-	}
-	return o, nil
-}
-
-func syntaxError(err error, dec *jsontext.Decoder) error {
-	if _, ok := err.(*Error); ok {
-		return err
-	}
-	if err == io.EOF {
-		return Errorf(InvalidSyntax, "the body is empty; a JSON object is needed")
-	}
-	return Errorf(InvalidSyntax, "the body is not valid JSON at byte %d: %v", dec.InputOffset(), err)
-}
-
-func decodeValue(dec *jsontext.Decoder, depth int) (Value, error) {
-	if depth > maxDepth {
-		return nil, Errorf(InvalidSyntax, "the JSON is nested deeper than %d levels", maxDepth)
-	}
-	tok, err := dec.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch tok.Kind() {
-	case '{':
-		o := &Object{}
-		for dec.PeekKind() != '}' {
-			name, err := dec.ReadToken()
-			if err != nil {
-				return nil, err
-			}
-			n := name.String()
-			v, err := decodeValue(dec, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if o.index(n) >= 0 {
-				return nil, Errorf(InvalidSyntax, "the attribute %q appears twice in one object", n)
-			}
-			o.fields = append(o.fields, field{n, v})
-		}
-		_, err := dec.ReadToken()
-		return o, err
-	case '[':
-		list := []Value{}
-		for dec.PeekKind() != ']' {
-			v, err := decodeValue(dec, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err := dec.ReadToken()
-		return list, err
-	case '"':
-		return tok.String(), nil
-	case '0':
-		return json.Number(tok.String()), nil
-	case 't', 'f':
-		return tok.Bool(), nil
-	default:
-		return nil, nil
-	}
 }
 
 // UnmarshalJSON decodes as [ParseObject] does.

@@ -28,7 +28,7 @@ func ParseFilter(s string) (Filter, error) {
 	if len(s) > maxFilterLength {
 		return nil, Errorf(InvalidFilter, "the filter is %d bytes long; at most %d are accepted", len(s), maxFilterLength)
 	}
-	p := parser{s: s, fault: InvalidFilter}
+	p := parser{s: s, what: "filter", fault: InvalidFilter}
 	p.space()
 	f, err := p.or()
 	if err != nil {
@@ -51,7 +51,7 @@ func ParsePath(s string) (Path, error) {
 	if len(s) > maxFilterLength {
 		return Path{}, Errorf(InvalidPath, "the path is %d bytes long; at most %d are accepted", len(s), maxFilterLength)
 	}
-	p := parser{s: s, fault: InvalidPath}
+	p := parser{s: s, what: "path", fault: InvalidPath}
 	p.space()
 	path, err := p.attributePath()
 	if err != nil {
@@ -78,6 +78,7 @@ func ParsePath(s string) (Path, error) {
 // common filter costs the two allocations of its result.
 type parser struct {
 	s      string
+	what   string // s is a filter or a path
 	pos    int
 	depth  int
 	inside bool      // between brackets
@@ -91,6 +92,8 @@ func (p *parser) space() {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+func isDelimiter(c byte) bool { return c == '"' || c == '(' || c == ')' || c == '[' || c == ']' }
 
 func (p *parser) or() (Filter, error) {
 	first, err := p.and()
@@ -132,6 +135,9 @@ func (p *parser) and() (Filter, error) {
 // be missing only beside a parenthesis or bracket, where nothing is ambiguous.
 func (p *parser) connective(word string) bool {
 	i := p.pos
+	if i == len(p.s) {
+		return false
+	}
 	for i < len(p.s) && isSpace(p.s[i]) {
 		i++
 	}
@@ -189,7 +195,7 @@ func (p *parser) operand() (Filter, error) {
 // atNot reports whether the word "not" comes next. No attribute has that name.
 func (p *parser) atNot() bool {
 	end := p.pos + 3
-	return end <= len(p.s) && strings.EqualFold(p.s[p.pos:end], "not") &&
+	return end <= len(p.s) && p.s[p.pos]|0x20 == 'n' && strings.EqualFold(p.s[p.pos:end], "not") &&
 		(end == len(p.s) || !isPathByte(p.s[end]))
 }
 
@@ -207,7 +213,7 @@ func (p *parser) group() (Filter, error) {
 	p.space()
 	if p.pos >= len(p.s) || p.s[p.pos] != ')' {
 		if p.pos >= len(p.s) {
-			return nil, p.fail(open, open+1, `")" is missing for the "(" at byte %d`, open)
+			return nil, p.fail(open, open+1, `the ")" for this "(" is missing`)
 		}
 		return nil, p.unexpected(`")", "and" or "or"`)
 	}
@@ -249,7 +255,7 @@ func (p *parser) brackets(path Path) (Filter, error) {
 	if p.pos >= len(p.s) {
 		// The filter itself is sound; it is the path that was not finished.
 		p.fault = outer
-		return nil, p.fail(open, open+1, `"]" is missing for the "[" at byte %d`, open)
+		return nil, p.fail(open, open+1, `the "]" for this "[" is missing`)
 	}
 	if p.s[p.pos] != ']' {
 		return nil, p.unexpected(`"]", "and" or "or"`)
@@ -260,10 +266,15 @@ func (p *parser) brackets(path Path) (Filter, error) {
 	return f, nil
 }
 
-func isPathByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '.' || c == ':' || c == '_' || c == '-' || c == '$'
-}
+// pathBytes are the bytes that qualified attribute names consist of.
+var pathBytes = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:_-$") {
+		set[c] = true
+	}
+	return set
+}()
+
+func isPathByte(c byte) bool { return pathBytes[c] }
 
 func isName(s string) bool {
 	if s == "" {
@@ -375,7 +386,7 @@ func (p *parser) comparison(path Path) (Filter, error) {
 	before := p.pos
 	p.space()
 	start := p.pos
-	for p.pos < len(p.s) && !isSpace(p.s[p.pos]) && !strings.ContainsRune(`"()[]`, rune(p.s[p.pos])) {
+	for p.pos < len(p.s) && !isSpace(p.s[p.pos]) && !isDelimiter(p.s[p.pos]) {
 		p.pos++
 	}
 	word := p.s[start:p.pos]
@@ -387,7 +398,7 @@ func (p *parser) comparison(path Path) (Filter, error) {
 	if op == present {
 		return &Present{Path: path}, nil
 	}
-	if p.pos < len(p.s) && !isSpace(p.s[p.pos]) {
+	if p.pos < len(p.s) && p.s[p.pos] == '"' {
 		return nil, p.unexpected("a space before the value")
 	}
 	p.space()
@@ -581,11 +592,7 @@ func (p *parser) unexpected(expected string) error {
 
 // fail makes the error for the bytes from start to end.
 func (p *parser) fail(start, end int, format string, args ...any) error {
-	what := "filter"
-	if p.fault == InvalidPath {
-		what = "path"
-	}
-	return Errorf(p.fault, "%s at byte %d of the %s\n%s", fmt.Sprintf(format, args...), start, what, pointAt(p.s, start, end))
+	return Errorf(p.fault, "%s at byte %d of the %s\n%s", fmt.Sprintf(format, args...), start, p.what, pointAt(p.s, start, end))
 }
 
 // pointAt shows the neighbourhood of s[start:end] with carets under it.

@@ -125,8 +125,10 @@ func plain(t *scim.ResourceType) bool {
 
 func plainAttributes(list []*scim.Attribute) bool {
 	for _, a := range list {
-		// What is never returned is never kept either (see forget).
-		if a.Returned == scim.ReturnedRequest {
+		// What is write-only is never kept (see scim.Normalize), so it need not be
+		// withheld.
+		withheld := a.Returned == scim.ReturnedRequest || a.Returned == scim.ReturnedNever
+		if withheld && a.Mutability != scim.WriteOnly {
 			return false
 		}
 		if !plainAttributes(a.SubAttributes) {

@@ -25,7 +25,8 @@ type bulkOperation struct {
 	kind kind
 	id   string // from the path; may be a bulkId reference
 
-	needs []string // bulkIds that data and path refer to
+	needs   []string // bulkIds that data and path refer to
+	invalid error    // why it cannot be run at all
 
 	done     bool
 	status   int
@@ -116,12 +117,7 @@ func (q *request) parseBulk(body *scim.Object) (*bulkRun, error) {
 // run runs the operations until all are done or failOnErrors is reached.
 func (b *bulkRun) run() error {
 	for _, op := range b.ops {
-		if err := b.prepare(op); err != nil {
-			b.finish(op, err)
-		}
-		if b.stopped() {
-			return nil
-		}
+		op.invalid = b.prepare(op)
 	}
 	for {
 		op := b.next()
@@ -132,7 +128,7 @@ func (b *bulkRun) run() error {
 			return err
 		}
 		b.finish(op, b.perform(op))
-		if b.stopped() {
+		if b.failOnErrors > 0 && b.errors >= b.failOnErrors {
 			break
 		}
 	}
@@ -140,9 +136,8 @@ func (b *bulkRun) run() error {
 	return nil
 }
 
-func (b *bulkRun) stopped() bool { return b.failOnErrors > 0 && b.errors >= b.failOnErrors }
-
-// prepare checks one operation before any is run.
+// prepare checks one operation before any is run. What is wrong with it comes
+// out when its turn comes, because those before it are to be run.
 func (b *bulkRun) prepare(op *bulkOperation) error {
 	segs := splitPath(nil, &url.URL{Path: op.path, RawPath: rawPath(op.path)})
 	if len(segs) > 0 {
@@ -260,6 +255,9 @@ func (b *bulkRun) next() *bulkOperation {
 
 // ready reports whether everything that op refers to has been tried.
 func (b *bulkRun) ready(op *bulkOperation) bool {
+	if op.invalid != nil {
+		return true
+	}
 	for _, ref := range op.needs {
 		if !b.creates[ref].done {
 			return false
@@ -270,6 +268,9 @@ func (b *bulkRun) ready(op *bulkOperation) bool {
 
 // perform runs one operation.
 func (b *bulkRun) perform(op *bulkOperation) error {
+	if op.invalid != nil {
+		return op.invalid
+	}
 	for _, ref := range op.needs {
 		if c := b.creates[ref]; c.done && c.err != nil {
 			return scim.Errorf(scim.InvalidValue, "the operation refers to the bulkId %q, whose POST failed", ref)

@@ -164,29 +164,107 @@ type part struct {
 }
 
 func (q *request) parts() ([]*part, error) {
-	var parts []*part
-	var refused error
+	var (
+		parts   []*part
+		refused error
+		sorted  = q.params.sortBy == ""
+	)
 	for _, t := range q.account.types() {
-		query, err := q.params.query(t, q.limits)
-		if err == nil && query.Filter != nil {
-			_, err = scim.CompileFilter(t, query.Filter)
+		params := q.params
+		if by, err := scim.ParsePath(params.sortBy); err == nil {
+			if _, _, _, ok := t.Resolve(by); ok {
+				sorted = true
+			} else {
+				params.sortBy = "" // the other types may have it
+			}
 		}
-		switch {
-		case err == nil:
-			parts = append(parts, &part{t: t, query: query})
-		case scim.IsType(err, scim.InvalidFilter), scim.IsType(err, scim.InvalidPath):
-			refused = err
-		default:
+		query, err := params.query(t, q.limits)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if len(parts) == 0 {
-		if refused == nil {
-			refused = scim.Errorf(scim.NotFound, "this account has no resources to query")
+		if query.Filter != nil {
+			f, matches := restrict(t, query.Filter)
+			if matches == never {
+				if _, err := scim.CompileFilter(t, query.Filter); refused == nil {
+					refused = err
+				}
+				continue
+			}
+			query.Filter = f
 		}
+		parts = append(parts, &part{t: t, query: query})
+	}
+	switch {
+	case len(parts) == 0 && refused != nil:
 		return nil, refused
+	case len(parts) == 0:
+		return nil, scim.Errorf(scim.NotFound, "this account has no resources to query")
+	case !sorted:
+		return nil, scim.Errorf(scim.InvalidPath, "sortBy names %q, which is no attribute of any resource type", q.params.sortBy).On(q.params.sortBy)
 	}
 	return parts, nil
+}
+
+// A matches says what is known of a filter before any resource is seen.
+type matches uint8
+
+const (
+	perhaps matches = iota
+	never
+	always
+)
+
+// restrict returns the filter that f is for resources of type t, of which a
+// comparison with an attribute that t does not have is never true. The filter
+// is nil unless the answer is perhaps.
+func restrict(t *scim.ResourceType, f scim.Filter) (scim.Filter, matches) {
+	var path scim.Path
+	switch f := f.(type) {
+	case *scim.And:
+		return restrictAll(t, f.Operands, always, never, func(ops []scim.Filter) scim.Filter { return &scim.And{Operands: ops} })
+	case *scim.Or:
+		return restrictAll(t, f.Operands, never, always, func(ops []scim.Filter) scim.Filter { return &scim.Or{Operands: ops} })
+	case *scim.Not:
+		switch inner, m := restrict(t, f.Operand); m {
+		case never:
+			return nil, always
+		case always:
+			return nil, never
+		default:
+			return &scim.Not{Operand: inner}, perhaps
+		}
+	case *scim.Comparison:
+		path = f.Path
+	case *scim.Present:
+		path = f.Path
+	case *scim.ValuePath:
+		path = f.Path
+	}
+	if _, _, _, ok := t.Resolve(path); !ok {
+		return nil, never
+	}
+	return f, perhaps
+}
+
+// restrictAll restricts the operands of a conjunction or disjunction: neutral
+// ones drop out, an absorbing one decides.
+func restrictAll(t *scim.ResourceType, operands []scim.Filter, neutral, absorbing matches, join func([]scim.Filter) scim.Filter) (scim.Filter, matches) {
+	var rest []scim.Filter
+	for _, o := range operands {
+		switch f, m := restrict(t, o); m {
+		case absorbing:
+			return nil, absorbing
+		case perhaps:
+			rest = append(rest, f)
+		}
+	}
+	switch len(rest) {
+	case 0:
+		return nil, neutral
+	case 1:
+		return rest[0], perhaps
+	}
+	return join(rest), perhaps
 }
 
 // pageAll reads one page by index over the parts, as if they were one list.

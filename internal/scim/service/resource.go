@@ -3,6 +3,7 @@ package service
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"lockstep/internal/scim"
@@ -36,7 +37,6 @@ func (q *request) createResource(t *scim.ResourceType, body *scim.Object) (*scim
 	}
 	r := scim.NewResource(t, body)
 	r.ID = "" // the Directory's to choose, whatever the client sent
-	forget(t, body)
 	return q.account.Directory.Create(q.ctx(), r)
 }
 
@@ -95,7 +95,6 @@ func (q *request) replaceResource(t *scim.ResourceType, id string, cond scim.Pre
 	}
 	body.Delete("id")
 	body.Delete("meta")
-	forget(t, body)
 	return q.account.Directory.Update(q.ctx(), t, id, cond, func(r *scim.Resource) error {
 		return replaceAttributes(t, r.Attributes(), body.Clone())
 	})
@@ -122,6 +121,9 @@ func replaceAttributes(t *scim.ResourceType, current, next *scim.Object) error {
 		}
 		if to.Len() > 0 {
 			next.Set(urn, to)
+			if !hasSchema(next, urn) {
+				next.Set("schemas", append(slices.Clip(next.Elements("schemas")), scim.Value(urn)))
+			}
 		}
 	}
 	*current = *next
@@ -203,11 +205,8 @@ func (q *request) patchResource(t *scim.ResourceType, id string, cond scim.Preco
 		}
 	}
 	r, err = q.account.Directory.Update(q.ctx(), t, id, cond, func(r *scim.Resource) error {
-		if _, err := patch.Apply(r); err != nil {
-			return err
-		}
-		forget(t, r.Attributes())
-		return nil
+		_, err := patch.Apply(r)
+		return err
 	})
 	if err != nil {
 		return nil, "", err
@@ -279,31 +278,6 @@ func (q *request) memberLimit(n int) error {
 		return scim.Errorf(scim.PayloadTooLarge, "the request has %d members; MaxMembers is %d: add the others with further PATCH requests", n, q.limits.MaxMembers).On("members")
 	}
 	return nil
-}
-
-// forget takes out what may never be shown to anyone, such as a password: a
-// directory that nobody signs in to has no use for it, and what is not kept
-// cannot leak.
-func forget(t *scim.ResourceType, attrs *scim.Object) {
-	for _, a := range t.Schema.Attributes {
-		if a.Returned == scim.ReturnedNever {
-			attrs.Delete(a.Name)
-		}
-	}
-	for _, e := range t.Extensions {
-		var ext *scim.Object
-		for _, a := range e.Schema.Attributes {
-			if a.Returned != scim.ReturnedNever {
-				continue
-			}
-			if ext == nil {
-				ext = attrs.Child(e.Schema.ID)
-			}
-			if ext != nil {
-				ext.Delete(a.Name)
-			}
-		}
-	}
 }
 
 // location returns the address of a resource.

@@ -40,7 +40,8 @@ type Options struct {
 	Documentation string
 	// Log gets one line per request; nil discards them.
 	Log *slog.Logger
-	// Observe, when not nil, is called once per request, after the response.
+	// Observe, when not nil, is called once per request, when the response has
+	// been written. It should be quick: the connection waits for it.
 	Observe func(Exchange)
 }
 
@@ -245,12 +246,8 @@ func (q *request) fail(err error) {
 	q.err = e
 	q.status = e.Status()
 	q.out = appendError(q.out[:0], e)
-	switch e.Type {
-	case scim.Unauthenticated:
+	if e.Type == scim.Unauthenticated {
 		q.header("Www-Authenticate", `Bearer realm="lockstep"`)
-	case scim.PayloadTooLarge:
-		// What is left of the body is not worth reading.
-		q.header("Connection", "close")
 	}
 	if e.RetryAfter > 0 {
 		q.header("Retry-After", itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
@@ -264,6 +261,17 @@ func (q *request) panicked(v any) {
 		q.w.Header().Del(name)
 	}
 	q.fail(scim.Errorf(scim.Internal, "panic"))
+}
+
+// cause returns err's text with the causes that a scim.Error in its chain keeps
+// from clients.
+func cause(err error) string {
+	text := err.Error()
+	var e *scim.Error
+	if errors.As(err, &e) && e.Err != nil {
+		text += ": " + cause(e.Err)
+	}
+	return text
 }
 
 // report writes the log line and calls the observer.
@@ -296,7 +304,7 @@ func (q *request) report() {
 				attrs = append(attrs, slog.String("attribute", q.err.Attribute))
 			}
 			if q.err.Err != nil && q.err.Status() >= 500 {
-				attrs = append(attrs, slog.String("error", q.err.Err.Error()))
+				attrs = append(attrs, slog.String("error", cause(q.err.Err)))
 			}
 		}
 		q.s.log.LogAttrs(ctx, level, "scim request", attrs...)
