@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -90,30 +91,63 @@ var benchRequests = []benchRequest{
 	{"projection", "GET", "/scim/v2/Users/00000004-0000-4000-8000-000000000001?attributes=userName,active", ""},
 }
 
-type discard struct{ h http.Header }
+// A discard is a ResponseWriter that keeps the status alone.
+type discard struct {
+	h      http.Header
+	status int
+}
 
-func (d discard) Header() http.Header         { return d.h }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}
+func (d *discard) Header() http.Header         { return d.h }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// BenchmarkHandler measures the service without a network.
+// BenchmarkHandler measures the service alone, without and with a log.
 func BenchmarkHandler(b *testing.B) {
-	h := service.New(service.Options{Accounts: oneAccount(account(still{[]byte(benchUser)}))})
+	a := account(still{[]byte(benchUser)})
+	quiet := service.New(service.Options{Accounts: oneAccount(a)})
+	logged := service.New(service.Options{Accounts: oneAccount(a), Log: slog.New(slog.NewJSONHandler(io.Discard, nil))})
 	for _, req := range benchRequests {
-		b.Run(req.name, func(b *testing.B) {
-			r := httptest.NewRequest(req.method, req.target, nil)
-			r.Header.Set("Authorization", "Bearer s3cret")
-			r.Header.Set("Content-Type", "application/scim+json")
-			r.Header.Set("Accept", "application/scim+json, application/json")
-			r.ContentLength = int64(len(req.body))
-			w := discard{http.Header{}}
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.h)
-				r.Body = io.NopCloser(strings.NewReader(req.body))
-				h.ServeHTTP(w, r)
-			}
-		})
+		b.Run(req.name, func(b *testing.B) { benchHandler(b, quiet, req) })
+	}
+	b.Run("get, logged", func(b *testing.B) { benchHandler(b, logged, benchRequests[0]) })
+}
+
+// BenchmarkMemory measures the service over the in-memory directory with a
+// hundred users.
+func BenchmarkMemory(b *testing.B) {
+	d := scimtest.NewDirectory(scimtest.UserType, scimtest.GroupType)
+	for i := range 100 {
+		o, err := scim.ParseObject([]byte(strings.ReplaceAll(benchUser, "b0000001", fmt.Sprintf("b%07d", i+1))))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := d.Create(b.Context(), scim.NewResource(scimtest.UserType, o)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	h := service.New(service.Options{Accounts: oneAccount(account(d))})
+	for _, req := range benchRequests {
+		if req.method != "POST" && !strings.Contains(req.target, "/Groups") {
+			b.Run(req.name, func(b *testing.B) { benchHandler(b, h, req) })
+		}
+	}
+}
+
+func benchHandler(b *testing.B, h http.Handler, req benchRequest) {
+	r := httptest.NewRequest(req.method, req.target, nil)
+	r.Header.Set("Authorization", "Bearer s3cret")
+	r.Header.Set("Content-Type", "application/scim+json")
+	r.Header.Set("Accept", "application/scim+json, application/json")
+	r.ContentLength = int64(len(req.body))
+	w := &discard{h: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.h)
+		r.Body = io.NopCloser(strings.NewReader(req.body))
+		h.ServeHTTP(w, r)
+	}
+	if w.status >= 300 {
+		b.Fatalf("status %d", w.status)
 	}
 }
 
