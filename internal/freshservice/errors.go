@@ -117,6 +117,16 @@ func (e *APIError) Duplicate() (FieldError, bool) {
 	return FieldError{}, e.Code == "duplicate_value"
 }
 
+// aboutObject reports whether the refusal may mean that the object is not in
+// the state that the call supposed.
+func (e *APIError) aboutObject() bool {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusConflict:
+		return true
+	}
+	return false
+}
+
 // IsNotFound reports whether Freshservice says that the object does not exist.
 func IsNotFound(err error) bool {
 	var e *APIError
