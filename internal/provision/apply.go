@@ -3,7 +3,9 @@ package provision
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,7 +32,16 @@ func (r *run) apply(ctx context.Context) error {
 				return err
 			}
 			if len(items) == 0 {
-				break
+				// Another node may hold the rest of the wave; it finishes them or its
+				// lease runs out.
+				left, err := r.Ledger.CountItems(ctx, r.cycle.ID, ItemPlanned)
+				if err != nil {
+					return err
+				}
+				if left == 0 || !r.waveHeld(ctx, wave) {
+					break
+				}
+				continue
 			}
 			if err := r.applyBatch(ctx, items, func() {
 				done++
@@ -41,6 +52,20 @@ func (r *run) apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// waveHeld waits a moment and reports whether the wave still holds planned items.
+func (r *run) waveHeld(ctx context.Context, wave int) bool {
+	waves, err := r.Ledger.Waves(ctx, r.cycle.ID)
+	if err != nil || !slices.Contains(waves, wave) {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Second):
+		return true
+	}
 }
 
 // finishSize bounds how many outcomes are stored in one transaction.
@@ -108,6 +133,15 @@ func (r *run) applyBatch(ctx context.Context, items []*Item, tick func()) error 
 	if err == nil {
 		err = ctx.Err()
 	}
+	if err != nil {
+		var left []*Item
+		for _, it := range items {
+			if it.State == ItemPlanned {
+				left = append(left, it)
+			}
+		}
+		err = errors.Join(err, r.Ledger.Release(context.WithoutCancel(ctx), r.cycle.ID, left))
+	}
 	return err
 }
 
@@ -155,7 +189,7 @@ func (r *run) applyItem(ctx context.Context, it *Item, resolve Resolver) (Finish
 	delta, waiting := d.Delta, []Waiting(nil)
 	for _, w := range d.Waiting {
 		if id, ok := resolve(w.Type, w.SourceID); ok {
-			delta = append(delta, AttributeChange{Path: w.Attribute, New: scim.NewObject("value", id), Reference: w.SourceID})
+			delta = append(delta, AttributeChange{Path: w.Attribute, New: id, Reference: w.SourceID})
 		} else {
 			waiting = append(waiting, w)
 		}
@@ -189,6 +223,8 @@ func (r *run) applyItem(ctx context.Context, it *Item, resolve Resolver) (Finish
 		f.Unlink = true
 		return f, nil
 	}
+	// From here on Waiting says what is still unresolved.
+	d.Waiting = waiting
 	f.Link = &link
 	f.Waiting = waiting
 	if len(d.AddMembers)+len(d.RemoveMembers) > 0 {

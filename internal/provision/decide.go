@@ -275,7 +275,7 @@ func (j *Job) decideOutOfScope(s *Subject, t TargetState, d Decision) Decision {
 }
 
 func (j *Job) decideRemoval(s *Subject, d Decision) Decision {
-	const why = "deleted in the source directory"
+	const why = ReasonDeleted
 	switch {
 	case s.Link == nil:
 		return d.skip(CodeNotEffectivelyEntitled, why+" before it was ever provisioned", StepScoping)
@@ -342,16 +342,25 @@ func entraBool(b bool) string {
 	return "False"
 }
 
+// Why an object is out of scope, in plain words. Skips are counted by them.
+const (
+	ReasonRecycled    = "in the source directory's recycle bin"
+	ReasonDisabled    = "disabled in the source directory"
+	ReasonNotAssigned = "not assigned to the app"
+	ReasonFiltered    = "outside the scoping filter"
+	ReasonDeleted     = "deleted in the source directory"
+)
+
 func outOfScopeReason(s *Subject) string {
 	switch {
 	case s.Removed == RemovedSoft:
-		return "in the source directory's recycle bin"
+		return ReasonRecycled
 	case !s.Active:
-		return "disabled in the source directory"
+		return ReasonDisabled
 	case !s.Entitled:
-		return "not assigned to the app"
+		return ReasonNotAssigned
 	default:
-		return "outside the scoping filter"
+		return ReasonFiltered
 	}
 }
 

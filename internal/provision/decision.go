@@ -105,7 +105,8 @@ type Decision struct {
 	Delta Delta `json:"delta,omitempty"`
 	// Resource is the body of a create.
 	Resource *scim.Object `json:"resource,omitempty"`
-	// Waiting are references to objects that are not in the target yet.
+	// Waiting are references to objects that are not in the target yet; once
+	// the item was applied, those that are still unresolved.
 	Waiting []Waiting `json:"waiting,omitempty"`
 	// AddMembers and RemoveMembers are source IDs.
 	AddMembers    []string `json:"addMembers,omitempty"`

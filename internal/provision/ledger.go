@@ -41,6 +41,9 @@ type Ledger interface {
 	// Objects returns objects by ID; unknown IDs are left out.
 	Objects(ctx context.Context, t ObjectType, ids []string) ([]*Object, error)
 
+	// EachObject yields every object of type t that has not been removed.
+	EachObject(ctx context.Context, t ObjectType) iter.Seq2[*Object, error]
+
 	// Links returns the links of the given objects, by source ID.
 	Links(ctx context.Context, t ObjectType, sourceIDs []string) (map[string]Link, error)
 	// LinksTo returns the links that point to the given target objects, by target ID.
@@ -69,6 +72,8 @@ type Ledger interface {
 	Waves(ctx context.Context, cycle int64) ([]int, error)
 	// Claim gives the caller up to n planned items of one wave that nobody holds.
 	Claim(ctx context.Context, cycle int64, wave, n int, lease time.Duration, now time.Time) ([]*Item, error)
+	// Release gives claimed items back that were not carried out.
+	Release(ctx context.Context, cycle int64, items []*Item) error
 	// Finish stores the outcomes of items together with the links, memberships
 	// and waiting references they lead to, and marks objects that waited for a
 	// link that now exists.
@@ -214,7 +219,7 @@ type Item struct {
 	// Claims counts how often the item was taken up. More than one means that an
 	// earlier attempt may have reached the target without its outcome being known.
 	Claims  int      `json:"claims"`
-	Outcome  *Outcome  `json:"outcome,omitempty"`
+	Outcome *Outcome `json:"outcome,omitempty"`
 }
 
 // An ItemState is how far an item got.

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"strings"
 
 	"lockstep/internal/expression"
 )
@@ -57,23 +58,13 @@ func (o *Object) Name() string {
 // accountEnabled (every group, most LDAP entries) is enabled.
 func (o *Object) Enabled() bool {
 	v := o.Attributes["accountEnabled"]
-	return v.IsNull() || !equalFoldASCII(v.String(), "false")
+	return v.IsNull() || !strings.EqualFold(v.String(), "false")
 }
 
-func equalFoldASCII(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if 'A' <= x && x <= 'Z' {
-			x += 'a' - 'A'
-		}
-		if x != y {
-			return false
-		}
-	}
-	return true
+// SameAddress reports whether two e-mail addresses or user principal names are
+// the same to a mail system: without regard to case and outer space.
+func SameAddress(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
 }
 
 // ContentHash returns a hash of everything the object says, independent of the

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"lockstep/internal/server"
+)
+
+// Where the server and the desk listen unless told otherwise.
+const (
+	defaultListen     = "127.0.0.1:8470"
+	defaultDeskListen = "127.0.0.1:8471"
+)
+
+func (e *env) serveCommand() *cobra.Command {
+	o := server.Options{Version: version}
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server: SCIM, engines, API",
+		Long: `Runs the server until it is interrupted.
+
+It listens on loopback only unless --listen says otherwise; put a reverse proxy
+with TLS in front of it before a cloud directory is to reach it, and tell it
+its outside address with --base-url. The data folder holds the database, the
+master key and the local socket over which the other commands talk to it.`,
+		Example: `  lockstep serve
+  lockstep serve --data /var/lib/lockstep --listen 127.0.0.1:8470 --base-url https://scim.acme.example`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			o.DataDir, o.Log = e.data, e.logger(level)
+			o.MasterKeyFile = os.Getenv("LOCKSTEP_MASTER_KEY_FILE")
+			return e.serve(c.Context(), o)
+		},
+	}
+	e.dataFlag(c)
+	c.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on; port 0 takes any free one")
+	c.Flags().StringVar(&o.BaseURL, "base-url", "", "how clients reach the server, such as https://scim.acme.example")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log more")
+	return c
+}
+
+func (e *env) serve(ctx context.Context, o server.Options) error {
+	s, err := server.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	fmt.Fprintf(e.out, "lockstep serves SCIM at %s\nStop it with Ctrl-C; add an account with `lockstep account add`.\n", s.TenantURL())
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-s.Failed():
+	}
+	return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+}

@@ -1,0 +1,224 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"lockstep/internal/account"
+	"lockstep/internal/freshservice"
+	"lockstep/internal/scim"
+	"lockstep/internal/scim/service"
+	"lockstep/internal/store"
+)
+
+// A hub opens accounts: it turns what is stored of an account into a directory
+// that the SCIM service can work on, once, and keeps it until the account changes.
+type hub struct {
+	accounts *account.Service
+	db       *store.DB
+	metrics  *metrics
+	log      *slog.Logger
+	ctx      context.Context
+	cancel   context.CancelFunc
+	checking sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[string]*opened
+}
+
+// An opened account is one that is in use.
+type opened struct {
+	service *service.Account
+	client  *freshservice.Client // nil for an embedded directory
+
+	mu      sync.Mutex
+	checked time.Time
+}
+
+// recheckAfter is how often the key of an account that is out of order is tried
+// again when clients ask.
+const recheckAfter = time.Minute
+
+func newHub(accounts *account.Service, db *store.DB, m *metrics, log *slog.Logger) *hub {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &hub{accounts: accounts, db: db, metrics: m, log: log, ctx: ctx, cancel: cancel, open: map[string]*opened{}}
+}
+
+func (h *hub) close() {
+	h.cancel()
+	h.checking.Wait()
+}
+
+// ByToken implements [service.Accounts].
+func (h *hub) ByToken(ctx context.Context, token string) (*service.Account, error) {
+	a, _, err := h.accounts.Authenticate(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	o, err := h.get(a)
+	if err != nil {
+		return nil, err
+	}
+	if outOfOrder(a.State.Status) {
+		return nil, h.unavailable(ctx, a, o)
+	}
+	return o.service, nil
+}
+
+func outOfOrder(s account.Status) bool {
+	switch s {
+	case account.StatusKeyRejected, account.StatusOwnerDowngraded, account.StatusOwnerDeactivated:
+		return true
+	}
+	return false
+}
+
+// unavailable says why the account cannot be used. Now and then it lets the key
+// be tried again in the background, in case its owner was put right.
+func (h *hub) unavailable(_ context.Context, a *account.Account, o *opened) error {
+	o.mu.Lock()
+	due := time.Since(o.checked) > recheckAfter
+	if due {
+		o.checked = time.Now()
+	}
+	o.mu.Unlock()
+	if due {
+		h.checking.Go(func() {
+			ctx, cancel := context.WithTimeout(h.ctx, 30*time.Second)
+			defer cancel()
+			if _, _, err := h.check(ctx, a.ID); err != nil {
+				h.log.Warn("the account is still out of order", "account", a.ID, "problem", err)
+			}
+		})
+	}
+	return &scim.Error{Type: scim.Unavailable, RetryAfter: recheckAfter,
+		Detail: "the Freshservice account behind this token is out of order: " + a.State.Message}
+}
+
+// get returns the opened account, opening it when needed.
+func (h *hub) get(a *account.Account) (*opened, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if o, ok := h.open[a.ID]; ok {
+		return o, nil
+	}
+	o, err := h.openAccount(a)
+	if err != nil {
+		return nil, err
+	}
+	h.open[a.ID] = o
+	return o, nil
+}
+
+// drop makes the next request open the account anew.
+func (h *hub) drop(id string) {
+	h.mu.Lock()
+	delete(h.open, id)
+	h.mu.Unlock()
+}
+
+func (h *hub) openAccount(a *account.Account) (*opened, error) {
+	users, groups := scim.UserType(a.Settings.Attributes()...), scim.GroupType()
+	acc := &service.Account{ID: a.ID, Name: a.Name, Users: users, Groups: groups, Strict: a.Settings.Strict,
+		Limits: service.Limits{RatePerSecond: a.Settings.RatePerSecond}}
+	if a.Kind == account.KindEmbedded {
+		acc.Directory = h.db.Directory(a.ID)
+		return &opened{service: acc}, nil
+	}
+	if a.Settings.Groups == account.GroupsOff {
+		acc.Groups = nil
+	}
+	client, err := freshservice.NewClient(freshservice.ClientOptions{Domain: a.APIURL(), APIKey: a.APIKey.Reveal(), Log: h.log.With("account", a.ID)})
+	if err != nil {
+		return nil, err
+	}
+	id := a.ID
+	acc.Directory = freshservice.NewBridge(freshservice.BridgeOptions{
+		Client: client, Mirror: h.db.Mirror(a.ID), Users: users, Groups: groups,
+		Settings: bridgeSettings(a.Settings), Log: h.log.With("account", a.ID),
+		OnCredentialFailure: func(error) { h.credentialFailed(id) },
+	})
+	return &opened{service: acc, client: client}, nil
+}
+
+func bridgeSettings(s account.Settings) freshservice.Settings {
+	return freshservice.Settings{
+		UnknownDepartments: freshservice.UnknownName(s.UnknownDepartments),
+		UnknownLocations:   freshservice.UnknownName(s.UnknownLocations),
+		Groups:             freshservice.GroupKind(s.Groups),
+		NewAgents:          freshservice.NewAgents{Roles: s.NewAgents.Roles, Occasional: s.NewAgents.Occasional},
+		AgentBudgetPerDay:  s.ConversionBudgetPerDay,
+	}
+}
+
+// credentialFailed is called by a bridge when Freshservice refuses the key. The
+// reason is found out beside the request that ran into it.
+func (h *hub) credentialFailed(id string) {
+	h.checking.Go(func() {
+		ctx, cancel := context.WithTimeout(h.ctx, 30*time.Second)
+		defer cancel()
+		_, _, err := h.check(ctx, id)
+		h.log.Warn("Freshservice refused the account's API key", "account", id, "problem", err)
+	})
+}
+
+// check asks Freshservice whose key the account has and stores what follows for
+// its state. The warnings are for people.
+func (h *hub) check(ctx context.Context, id string) (*account.Account, []string, error) {
+	a, err := h.accounts.Get(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.Kind != account.KindFreshservice {
+		return a, nil, nil
+	}
+	o, err := h.get(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	owner, warnings, err := checkKey(ctx, o.client)
+	status, message := stateOf(owner, err)
+	if owner != nil {
+		if _, serr := h.accounts.SetOwner(ctx, id, owner); serr != nil {
+			return nil, nil, serr
+		}
+	}
+	a, serr := h.accounts.SetState(ctx, id, status, message)
+	if serr != nil {
+		return nil, nil, serr
+	}
+	return a, warnings, err
+}
+
+// checkKey asks Freshservice for the key's owner.
+func checkKey(ctx context.Context, c *freshservice.Client) (*account.Owner, []string, error) {
+	found, warned, err := freshservice.CheckKey(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	var warnings []string
+	for _, w := range warned {
+		warnings = append(warnings, w.Message)
+	}
+	return &account.Owner{ID: found.ID, Name: found.Name, Email: found.Email, Role: found.Role,
+		Active: found.Active, Occasional: found.Occasional, CheckedAt: time.Now()}, warnings, nil
+}
+
+func stateOf(owner *account.Owner, err error) (account.Status, string) {
+	var key *freshservice.KeyError
+	switch {
+	case errors.As(err, &key) && key.Rejected():
+		return account.StatusKeyRejected, "Freshservice no longer accepts the API key: it was reset, or its owner was deactivated or is no longer an agent. Put a new key in with `lockstep account rotate-key`."
+	case err != nil:
+		return account.StatusUnreachable, err.Error()
+	case !owner.Active:
+		return account.StatusOwnerDeactivated, "The API key's owner, " + owner.Name + ", is deactivated. Reactivate them, or put another administrator's key in with `lockstep account rotate-key`."
+	case owner.Occasional:
+		return account.StatusOwnerOccasional, "The API key's owner, " + owner.Name + ", is an occasional agent; such a key may lapse within 24 hours. Use the key of a full-time administrator."
+	default:
+		return account.StatusOK, ""
+	}
+}
