@@ -121,7 +121,7 @@ func (s *Accounts) CreateAccount(ctx context.Context, a *account.Account) error 
 		return s.db.dropCollections(tx, a.ID)
 	})
 	if err == nil {
-		s.db.forgetCollections(a.ID)
+		s.db.collections.forget()
 	}
 	return err
 }
@@ -215,7 +215,7 @@ func (s *Accounts) DeleteAccount(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.db.forgetCollections(id)
+	s.db.collections.forget()
 	return s.db.sweep(ctx)
 }
 

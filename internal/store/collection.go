@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // A collection is the resources of one type in one account. Its number is the
@@ -29,13 +30,48 @@ func blockOf(seq int64) int64 { return (seq & (1<<numberBits - 1)) >> blockBits 
 
 type collectionKey struct{ account, typ string }
 
+// collectionCache remembers the numbers of collections that are on disk.
+type collectionCache struct {
+	mu         sync.RWMutex
+	numbers    map[collectionKey]collection
+	generation int // grows when an account is removed
+}
+
+func (cc *collectionCache) get(key collectionKey) (c collection, generation int) {
+	cc.mu.RLock()
+	defer cc.mu.RUnlock()
+	return cc.numbers[key], cc.generation
+}
+
+// put remembers what was read after generation had been, unless an account
+// was removed since.
+func (cc *collectionCache) put(key collectionKey, c collection, generation int) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if generation != cc.generation {
+		return
+	}
+	if cc.numbers == nil {
+		cc.numbers = make(map[collectionKey]collection)
+	}
+	cc.numbers[key] = c
+}
+
+// forget drops what is known. It is called when an account has been removed.
+func (cc *collectionCache) forget() {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	clear(cc.numbers)
+	cc.generation++
+}
+
 // lookCollection returns the collection, 0 while nothing was ever stored in it.
 func (db *DB) lookCollection(tx *Tx, account, typ string) (collection, error) {
 	key := collectionKey{account, typ}
-	if c, ok := db.collections.Load(key); ok {
-		return c.(collection), nil
+	c, generation := db.collections.get(key)
+	if c != 0 {
+		return c, nil
 	}
-	var c collection
 	err := tx.Row(`SELECT num FROM collections WHERE account = $1 AND type = $2`, []any{account, typ}, &c)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
@@ -43,33 +79,24 @@ func (db *DB) lookCollection(tx *Tx, account, typ string) (collection, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look up the %s collection of account %s: %w", typ, account, err)
 	}
-	db.collections.Store(key, c)
+	if !tx.writing { // what the writer sees may still be undone
+		db.collections.put(key, c, generation)
+	}
 	return c, nil
 }
 
 // ensureCollection returns the collection and makes it when needed. It is for
-// the writer; the number is not cached before its transaction is on disk.
+// the writer.
 func (db *DB) ensureCollection(tx *Tx, account, typ string) (collection, error) {
-	if c, ok := db.collections.Load(collectionKey{account, typ}); ok {
-		return c.(collection), nil
+	if c, err := db.lookCollection(tx, account, typ); c != 0 || err != nil {
+		return c, err
 	}
 	var c collection
-	err := tx.Row(`INSERT INTO collections (account, type) VALUES ($1, $2)
-		ON CONFLICT (account, type) DO UPDATE SET type = excluded.type RETURNING num`, []any{account, typ}, &c)
+	err := tx.Row(`INSERT INTO collections (account, type) VALUES ($1, $2) RETURNING num`, []any{account, typ}, &c)
 	if err != nil {
 		return 0, fmt.Errorf("make the %s collection of account %s: %w", typ, account, err)
 	}
 	return c, nil
-}
-
-// forgetCollections drops what is cached of an account.
-func (db *DB) forgetCollections(account string) {
-	db.collections.Range(func(k, _ any) bool {
-		if k.(collectionKey).account == account {
-			db.collections.Delete(k)
-		}
-		return true
-	})
 }
 
 // dropCollections takes an account's collections away from it. Nothing finds

@@ -56,6 +56,8 @@ type Tx struct {
 	// ctx interrupts long reads. Inside the writer, and for look-ups that end
 	// by themselves, it cannot be done: watching it costs more than the look-up.
 	ctx context.Context
+	// writing: this is the writer's.
+	writing bool
 }
 
 // Exec runs a statement and returns how many rows it changed.
@@ -113,23 +115,24 @@ func (db *DB) read(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	defer db.giveBack(c)
-	return fn(&Tx{c, context.Background()})
+	return fn(&Tx{c: c, ctx: context.Background()})
 }
 
-// snapshot is read for several statements that must see the same state, or
-// for long ones: they are interrupted when ctx is done.
+// snapshot is read for several statements that must see the same state.
 func (db *DB) snapshot(ctx context.Context, fn func(tx *Tx) error) error {
-	c, err := db.borrow(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.giveBack(c)
-	plain := &Tx{c, context.Background()}
-	if _, err := plain.Exec("BEGIN"); err != nil {
-		return err
-	}
-	defer plain.Exec("ROLLBACK") // it has read only
-	return fn(&Tx{c, ctx})
+	return db.read(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec("BEGIN"); err != nil {
+			return err
+		}
+		defer tx.Exec("ROLLBACK") // it has only read
+		return fn(tx)
+	})
+}
+
+// until returns tx for statements that may take long: they are interrupted
+// when ctx is done.
+func (tx *Tx) until(ctx context.Context) *Tx {
+	return &Tx{c: tx.c, ctx: ctx, writing: tx.writing}
 }
 
 func (db *DB) borrow(ctx context.Context) (*conn, error) {

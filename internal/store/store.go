@@ -58,7 +58,7 @@ type DB struct {
 	readers chan *conn
 
 	cursorKey   []byte
-	collections sync.Map // collectionKey → *collection
+	collections collectionCache
 	closing     sync.Once
 }
 
@@ -106,6 +106,10 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	db.writer = newWriter(wc)
 	if err := db.loadCursorKey(ctx); err != nil {
+		return nil, err
+	}
+	// What a removal left when the process ended in the middle of it.
+	if err := db.sweep(ctx); err != nil {
 		return nil, err
 	}
 	return db, nil

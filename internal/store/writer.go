@@ -48,7 +48,7 @@ const (
 
 func newWriter(c *conn) *writer {
 	w := &writer{
-		tx:      &Tx{c, context.Background()},
+		tx:      &Tx{c: c, ctx: context.Background(), writing: true},
 		queue:   make(chan *change, queued),
 		stopped: make(chan struct{}),
 	}

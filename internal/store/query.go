@@ -1,0 +1,406 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lockstep/internal/scim"
+)
+
+// A plan is how one query is answered. SQL decides what it can; what is left
+// is decided by the kernel's Matcher and Compare on the rows that SQL yields,
+// one at a time.
+type plan struct {
+	d     *Directory
+	t     *scim.ResourceType
+	q     scim.Query
+	start int // counting from 0
+	count int
+
+	self   collection
+	where  clause
+	args   []any
+	match  *scim.Matcher // nil: where is exact
+	by     order
+	loads  bool // match looks at members or groups, which the body lacks
+	at     *cursor
+	signed string // what cursors of this query are bound to
+}
+
+// An order is what a query is sorted by. Ties keep the order of creation.
+type order struct {
+	path       *scim.Path // nil: by creation
+	column     string     // the column that holds it, "" for none
+	descending bool
+}
+
+// maxCount is more than any page may have; it keeps sums from overflowing.
+const maxCount = 1 << 30
+
+// Query implements [scim.Directory].
+func (d *Directory) Query(ctx context.Context, t *scim.ResourceType, q scim.Query) (*scim.Page, error) {
+	p := &plan{d: d, t: t, q: q, start: min(max(q.StartIndex-1, 0), maxCount), count: min(max(q.Count, 0), maxCount)}
+	var matcher *scim.Matcher
+	if q.Filter != nil {
+		var err error
+		if matcher, err = scim.CompileFilter(t, q.Filter); err != nil {
+			return nil, err
+		}
+	}
+	p.by = orderOf(t, q)
+	var page *scim.Page
+	run := func(tx *Tx) (err error) {
+		page, err = p.run(ctx, tx)
+		return err
+	}
+	prepare := func(tx *Tx) error { return p.prepare(tx, matcher) }
+	if err := d.db.read(ctx, prepare); err != nil {
+		return nil, err
+	}
+	read := d.db.snapshot
+	if p.where.index == byKey && p.match == nil && q.Cursor == nil && !ownsMembers(t) {
+		read = d.db.read // one statement finds it all
+	}
+	if err := read(ctx, run); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// orderOf finds the column for sortBy.
+func orderOf(t *scim.ResourceType, q scim.Query) order {
+	if q.SortBy == nil {
+		return order{}
+	}
+	p, ok := t.Canonical(*q.SortBy)
+	if !ok || p.Filter != nil {
+		return order{}
+	}
+	o := order{path: &p, descending: q.Descending}
+	if p.URN != "" {
+		return o
+	}
+	switch p.Attr + "." + p.Sub {
+	case attrUserName + ".":
+		o.column = "nullif(user_name_key, '')"
+	case attrDisplayName + ".":
+		o.column = "nullif(display_name_key, '')"
+	case attrExternalID + ".":
+		o.column = "nullif(external_id, '')"
+	case attrID + ".":
+		o.column = "id"
+	case attrMeta + ".created":
+		o.column = "created"
+	case attrMeta + ".lastModified":
+		o.column = "modified"
+	}
+	return o
+}
+
+func (p *plan) prepare(tx *Tx, matcher *scim.Matcher) error {
+	var c [3]collection
+	for i, typ := range []string{p.t.Name, userType, groupType} {
+		var err error
+		if c[i], err = p.d.db.lookCollection(tx, p.d.account, typ); err != nil {
+			return err
+		}
+	}
+	p.self = c[0]
+	p.where = clause{exact: true}
+	if f := p.q.Filter; f != nil {
+		tr := &translator{t: p.t, self: c[0], users: c[1], groups: c[2]}
+		p.where = tr.filter(f)
+		p.args = tr.args
+		if !p.where.exact {
+			p.match = matcher
+			p.loads = ownsMembers(p.t) && mentions(p.t, f, attrMembers) || showsGroups(p.t) && mentions(p.t, f, attrGroups)
+		}
+	}
+	if p.q.Cursor == nil {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %t", p.self, p.by.descending)
+	if p.by.path != nil {
+		b.WriteString(" " + p.by.path.String())
+	}
+	if p.q.Filter != nil {
+		b.WriteString(" filter " + p.q.Filter.String())
+	}
+	p.signed = b.String()
+	p.at = &cursor{}
+	if *p.q.Cursor != "" {
+		var err error
+		p.at, err = p.d.db.openCursor(*p.q.Cursor, p.signed)
+		return err
+	}
+	return nil
+}
+
+func (p *plan) run(ctx context.Context, tx *Tx) (*scim.Page, error) {
+	if p.self == 0 {
+		return &scim.Page{}, nil
+	}
+	var page *scim.Page
+	var rows []row
+	var err error
+	switch {
+	case p.match == nil && p.q.Filter == nil && p.by.path == nil:
+		page, rows, err = p.list(tx)
+	case p.match == nil && (p.by.path == nil || p.by.column != ""):
+		if p.where.index != byKey {
+			tx = tx.until(ctx)
+		}
+		page, rows, err = p.find(tx)
+	default:
+		page, rows, err = p.scan(ctx, tx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("query %ss: %w", p.t.Name, err)
+	}
+	page.Resources, err = p.d.assemble(tx, p.t, p.q.Projection, rows)
+	return page, err
+}
+
+// arg adds an argument and returns its placeholder.
+func (p *plan) arg(v any) string {
+	p.args = append(p.args, v)
+	return "$" + strconv.Itoa(len(p.args))
+}
+
+// base returns the condition for all candidates.
+func (p *plan) base() string {
+	var s string
+	if p.where.index == byScan {
+		// In the order of the table, whose rows lie together.
+		s = "seq BETWEEN " + p.arg(p.self.first()) + " AND " + p.arg(p.self.last()) + " AND hidden = 0"
+	} else {
+		s = "collection = " + p.arg(int64(p.self)) + " AND hidden = 0"
+	}
+	if p.where.sql != "" {
+		s += " AND (" + p.where.sql + ")"
+	}
+	return s
+}
+
+// list answers a query without filter and order: the totals are kept, and the
+// page starts where the block counters or the cursor say.
+func (p *plan) list(tx *Tx) (*scim.Page, []row, error) {
+	page := &scim.Page{}
+	if err := tx.Row(`SELECT total FROM collections WHERE num = $1`, []any{int64(p.self)}, &page.Total); err != nil {
+		return nil, nil, err
+	}
+	if p.at != nil {
+		text := `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND hidden = 0 ORDER BY seq LIMIT $3`
+		from, to := max(p.at.Seq, p.self.first()), p.self.last()
+		if p.at.Back {
+			text = `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND hidden = 0 ORDER BY seq DESC LIMIT $3`
+			from, to = p.self.first(), p.at.Seq
+		}
+		rows, err := readRows(tx, text, from, to, p.count+1)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows, err = p.turn(page, rows)
+		return page, rows, err
+	}
+	if p.count == 0 || p.start >= page.Total {
+		return page, nil, nil
+	}
+	from, skip := p.self.first(), int64(p.start)
+	if skip >= 1<<blockBits {
+		var block, before int64
+		err := tx.Row(`SELECT block, before FROM (SELECT block, n, sum(n) OVER (ORDER BY block) - n AS before FROM blocks WHERE collection = $1)
+			WHERE before + n > $2 ORDER BY block LIMIT 1`, []any{int64(p.self), skip}, &block, &before)
+		if err != nil {
+			return nil, nil, err
+		}
+		from, skip = p.self.first()+block<<blockBits-1, skip-before
+	}
+	rows, err := readRows(tx, `SELECT `+rowColumns+` FROM resources WHERE seq > $1 AND seq <= $2 AND hidden = 0 ORDER BY seq LIMIT $3 OFFSET $4`,
+		from, p.self.last(), p.count, skip)
+	return page, rows, err
+}
+
+func readRows(tx *Tx, text string, args ...any) ([]row, error) {
+	var list []row
+	err := tx.Each(text, args, func(rows *sql.Rows) error {
+		var r row
+		err := r.scan(rows)
+		list = append(list, r)
+		return err
+	})
+	return list, err
+}
+
+// find answers a query that SQL decides alone.
+func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
+	page := &scim.Page{}
+	base := p.base()
+	plainArgs := len(p.args)
+	limit, offset := p.count, p.start
+	back := false
+	if p.at != nil {
+		limit, offset, back = p.count+1, 0, p.at.Back
+		if *p.q.Cursor != "" {
+			base += " AND (" + p.beyond() + ")"
+		}
+	}
+	order := p.orderBy(back)
+	tail := " ORDER BY " + order + " LIMIT " + p.arg(limit) + " OFFSET " + p.arg(offset)
+	text := `SELECT ` + rowColumns + ` FROM resources WHERE ` + base + tail
+	if p.where.index == byRange || p.by.path != nil {
+		// Bodies stay out of the sorting.
+		text = `SELECT ` + rowColumns + ` FROM resources WHERE seq IN (SELECT seq FROM resources WHERE ` + base + tail + `) ORDER BY ` + order
+	}
+	var rows []row
+	if p.count > 0 {
+		var err error
+		if rows, err = readRows(tx, text, p.args...); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case p.at != nil && *p.q.Cursor != "":
+		page.Total = p.at.Total
+	case p.start == 0 && len(rows) < limit:
+		page.Total = len(rows)
+	default:
+		p.args = p.args[:plainArgs]
+		err := tx.Row(`SELECT count(*) FROM resources WHERE `+base, p.args, &page.Total)
+		if err != nil {
+			return nil, nil, err
+		}
+		page.Total = max(page.Total, len(rows))
+	}
+	if p.at != nil {
+		var err error
+		rows, err = p.turn(page, rows)
+		return page, rows, err
+	}
+	return page, rows, nil
+}
+
+// orderBy returns the terms of ORDER BY. Resources without the value come
+// last, descending first (RFC 7644 section 3.4.2.3).
+func (p *plan) orderBy(back bool) string {
+	desc := func(b bool) string {
+		if b {
+			return " DESC"
+		}
+		return ""
+	}
+	if p.by.path == nil {
+		return "seq" + desc(back)
+	}
+	down := desc(p.by.descending != back)
+	return p.by.column + " IS NULL" + down + ", " + p.by.column + down + ", seq" + desc(back)
+}
+
+// beyond returns the condition for what lies on the far side of the cursor.
+func (p *plan) beyond() string {
+	seq := "seq > " + p.arg(p.at.Seq)
+	if p.at.Back {
+		seq = "seq < " + p.arg(p.at.Seq)
+	}
+	if p.by.path == nil {
+		return seq
+	}
+	col := p.by.column
+	// Going up, resources without the value lie beyond all others; going down,
+	// the others lie beyond them.
+	up := p.by.descending == p.at.Back
+	if p.at.Key == nil {
+		if up {
+			return col + " IS NULL AND " + seq
+		}
+		return col + " IS NULL AND " + seq + " OR " + col + " IS NOT NULL"
+	}
+	key := p.arg(p.at.Key)
+	same := col + " = " + key + " AND " + seq
+	if up {
+		return col + " > " + key + " OR " + same + " OR " + col + " IS NULL"
+	}
+	return col + " < " + key + " OR " + same
+}
+
+// turn makes a page by cursor of one row more than it may have, in the order in
+// which they were read, and sets the cursors to its neighbours.
+func (p *plan) turn(page *scim.Page, rows []row) ([]row, error) {
+	if p.count == 0 {
+		return nil, nil
+	}
+	more := len(rows) > p.count
+	rows = rows[:min(len(rows), p.count)]
+	first := *p.q.Cursor == ""
+	if p.at.Back {
+		slices.Reverse(rows)
+	}
+	if len(rows) == 0 {
+		return rows, nil
+	}
+	var err error
+	if more || p.at.Back {
+		if page.NextCursor, err = p.place(&rows[len(rows)-1], false, page.Total); err != nil {
+			return nil, err
+		}
+	}
+	if more && p.at.Back || !p.at.Back && !first {
+		page.PrevCursor, err = p.place(&rows[0], true, page.Total)
+	}
+	return rows, err
+}
+
+// place returns the cursor beside r.
+func (p *plan) place(r *row, back bool, total int) (string, error) {
+	c := &cursor{Seq: r.seq, Back: back, Total: total}
+	switch {
+	case p.by.path == nil:
+	case p.by.column != "" && p.match == nil:
+		c.Key = p.keyOf(r)
+	default:
+		c.Sort = p.sortableOf(r)
+	}
+	return p.d.db.sealCursor(c, p.signed)
+}
+
+// keyOf returns what the sort column of r holds.
+func (p *plan) keyOf(r *row) any {
+	k := keysOf(p.t, r.resource(p.t, r.body).Peek())
+	var key any
+	switch p.by.path.Attr {
+	case attrUserName:
+		key = k.userName
+	case attrDisplayName:
+		key = k.displayName
+	case attrExternalID:
+		key = k.externalID
+	case attrID:
+		key = r.id
+	case attrMeta:
+		key = r.created
+		if p.by.path.Sub == "lastModified" {
+			key = r.modified
+		}
+	}
+	if key == "" {
+		return nil
+	}
+	return key
+}
+
+// rowOf reads one row again.
+func rowOf(tx *Tx, seq int64) (row, error) {
+	var r row
+	err := tx.Row(`SELECT `+rowColumns+` FROM resources WHERE seq = $1`, []any{seq},
+		&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, errStale // impossible within one snapshot
+	}
+	return r, err
+}
