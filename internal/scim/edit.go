@@ -480,7 +480,8 @@ func (e *edit) create(elements []Value, match func(Value) bool, value Value) (Va
 		element = asObject(given).shallow()
 	}
 	element = withAssertions(e.attr, element, e.path.Filter)
-	if e.sub != nil {
+	// A filter that says nothing of the element but what it is not describes none.
+	if e.sub != nil && element.Len() > 0 {
 		if element, err = e.subOf(element, value); err != nil {
 			return nil, err
 		}

@@ -193,7 +193,7 @@ func didYouMean(name string, lists ...[]*Attribute) string {
 	if best == "" || distance >= len(name) {
 		return ""
 	}
-	return "; did you mean \"" + best + "\"?"
+	return " (did you mean \"" + best + "\"?)"
 }
 
 // edits is the Levenshtein distance of two short words; longer ones are as far
