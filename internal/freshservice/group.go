@@ -53,7 +53,7 @@ func (b *Bridge) createGroup(ctx context.Context, r *scim.Resource) (*scim.Resou
 	r.Attributes().Delete("members")
 	unlock, err := b.locks.lock(ctx, "groupname/"+foldKey(name))
 	if err != nil {
-		return nil, b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return nil, busy(err)
 	}
 	defer unlock()
 	if other, err := b.groupNamed(ctx, name); err != nil {
@@ -141,7 +141,7 @@ func (b *Bridge) updateGroup(ctx context.Context, id string, cond scim.Precondit
 	}
 	unlock, err := b.locks.lock(ctx, groupLock(id))
 	if err != nil {
-		return nil, b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return nil, busy(err)
 	}
 	defer unlock()
 	rec, k, err := b.visibleGroup(ctx, id)
@@ -231,7 +231,7 @@ func (b *Bridge) deleteGroup(ctx context.Context, id string, cond scim.Precondit
 	}
 	unlock, err := b.locks.lock(ctx, groupLock(id))
 	if err != nil {
-		return b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return busy(err)
 	}
 	defer unlock()
 	rec, k, err := b.visibleGroup(ctx, id)
@@ -261,7 +261,7 @@ func (b *Bridge) EditMembers(ctx context.Context, groupID string, cond scim.Prec
 	}
 	unlock, err := b.locks.lock(ctx, groupLock(groupID))
 	if err != nil {
-		return "", b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return "", busy(err)
 	}
 	defer unlock()
 	rec, k, err := b.visibleGroup(ctx, groupID)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
+
+	"lockstep/internal/scim"
 )
 
 // locks serialize work by key. The zero value is ready to use.
@@ -29,6 +32,12 @@ func (l *locks) lock(ctx context.Context, keys ...string) (unlock func(), err er
 		}
 	}
 	return func() { l.release(keys) }, nil
+}
+
+// busy is the error for a client that gave up while it waited for a lock.
+func busy(err error) error {
+	return &scim.Error{Type: scim.Unavailable, RetryAfter: 10 * time.Second, Err: err,
+		Detail: "another change of the same resource was still under way; nothing was changed"}
 }
 
 func (l *locks) one(ctx context.Context, key string) error {

@@ -29,7 +29,7 @@ func (b *Bridge) createUser(ctx context.Context, r *scim.Resource) (*scim.Resour
 	}
 	unlock, err := b.locks.lock(ctx, "user/"+foldEmail(userName), "user/"+foldEmail(address))
 	if err != nil {
-		return nil, b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return nil, busy(err)
 	}
 	defer unlock()
 
@@ -209,7 +209,7 @@ func (b *Bridge) adoptDuplicate(ctx context.Context, r *scim.Resource, address s
 func (b *Bridge) takeOver(ctx context.Context, id string, p *Person, r *scim.Resource) (*Record, error) {
 	unlock, err := b.locks.lock(ctx, personLock(id))
 	if err != nil {
-		return nil, b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return nil, busy(err)
 	}
 	defer unlock()
 	k := &kept{Person: p}
@@ -268,7 +268,7 @@ func (b *Bridge) updateUser(ctx context.Context, id string, cond scim.Preconditi
 func (b *Bridge) updateLocked(ctx context.Context, id string, cond scim.Precondition, change func(*scim.Resource) error) (rec *Record, arrived bool, err error) {
 	unlock, err := b.locks.lock(ctx, personLock(id))
 	if err != nil {
-		return nil, false, b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return nil, false, busy(err)
 	}
 	defer unlock()
 	rec, k, err := b.visible(ctx, id, cond)
@@ -395,7 +395,7 @@ func (b *Bridge) freeSecondary(ctx context.Context, t *translation, id string) e
 func (b *Bridge) deleteUser(ctx context.Context, id string, cond scim.Precondition) error {
 	unlock, err := b.locks.lock(ctx, personLock(id))
 	if err != nil {
-		return b.refuse(ctx, &TransportError{Err: err, Timeout: true}, nil)
+		return busy(err)
 	}
 	defer unlock()
 	rec, k, err := b.visible(ctx, id, cond)
