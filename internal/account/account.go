@@ -153,6 +153,7 @@ type Owner struct {
 	Name       string    `json:"name"`
 	Email      string    `json:"email"`
 	Role       string    `json:"role"`
+	Admin      bool      `json:"admin"`
 	Active     bool      `json:"active"`
 	Occasional bool      `json:"occasional"`
 	CheckedAt  time.Time `json:"checkedAt"`

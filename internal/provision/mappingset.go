@@ -19,14 +19,6 @@ func (m *ObjectMapping) SetExpression(target, text string) error {
 		a = &AttributeMapping{TargetAttributeName: target, FlowType: FlowTypeAlways, FlowBehavior: FlowWhenChanged}
 		m.AttributeMappings = append(m.AttributeMappings, a)
 	}
-	a.Source = sourceFromGraph(p.Graph())
+	a.Source = SourceOf(p)
 	return nil
-}
-
-func sourceFromGraph(g expression.GraphSource) *AttributeMappingSource {
-	s := &AttributeMappingSource{Type: g.Type, Name: g.Name, Expression: g.Expression}
-	for _, p := range g.Parameters {
-		s.Parameters = append(s.Parameters, &AttributeMappingParameter{Key: p.Key, Value: sourceFromGraph(p.Value)})
-	}
-	return s
 }

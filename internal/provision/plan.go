@@ -48,7 +48,7 @@ func (r *run) plan(ctx context.Context) error {
 
 // planBatch decides one page of marked objects and stores what follows. The
 // returned items have their sequence numbers.
-func (r *run) planBatch(ctx context.Context, batch []MarkedObject, lookup *matching) ([]*Item, error) {
+func (r *run) planBatch(ctx context.Context, batch []MarkedObject, lookup *finder) ([]*Item, error) {
 	subjects := make([]*Subject, len(batch))
 	for i, m := range batch {
 		subjects[i] = r.Job.Assess(ctx, m.Object, m.Removed, r.isAssigned(m.Object.Type, m.Object.ID), m.Link, r.now())
@@ -119,9 +119,9 @@ func (r *run) resolver(ctx context.Context, subjects []*Subject) (Resolver, erro
 	}, nil
 }
 
-// A matching finds the target objects of subjects: linked ones by ID, others by
+// A finder finds the target objects of subjects: linked ones by ID, others by
 // matching attributes, out of an inventory when many have to be found.
-type matching struct {
+type finder struct {
 	*run
 	target    *scim.ResourceType
 	inventory bool
@@ -131,8 +131,8 @@ type matching struct {
 // once instead of being asked for each.
 const inventoryFrom = 50
 
-func (r *run) prepareMatching(ctx context.Context, t ObjectType) (*matching, error) {
-	m := &matching{run: r}
+func (r *run) prepareMatching(ctx context.Context, t ObjectType) (*finder, error) {
+	m := &finder{run: r}
 	mapping := r.Job.Mapping(t)
 	if mapping == nil {
 		return m, nil
@@ -192,7 +192,7 @@ func (r *run) targetTrouble(err error) error {
 }
 
 // states returns what the target holds for each subject.
-func (m *matching) states(ctx context.Context, subjects []*Subject) ([]TargetState, error) {
+func (m *finder) states(ctx context.Context, subjects []*Subject) ([]TargetState, error) {
 	states := make([]TargetState, len(subjects))
 	var err error
 	if m.inventory {
@@ -216,7 +216,7 @@ func (m *matching) states(ctx context.Context, subjects []*Subject) ([]TargetSta
 	return states, nil
 }
 
-func (m *matching) fromInventory(ctx context.Context, subjects []*Subject, states []TargetState) error {
+func (m *finder) fromInventory(ctx context.Context, subjects []*Subject, states []TargetState) error {
 	var keys []string
 	for _, s := range subjects {
 		if !s.NeedsTarget() {
@@ -276,7 +276,7 @@ func (m *matching) fromInventory(ctx context.Context, subjects []*Subject, state
 	return nil
 }
 
-func (m *matching) fromTarget(ctx context.Context, subjects []*Subject, states []TargetState) error {
+func (m *finder) fromTarget(ctx context.Context, subjects []*Subject, states []TargetState) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(m.concurrency())
 	for i, s := range subjects {
@@ -287,7 +287,7 @@ func (m *matching) fromTarget(ctx context.Context, subjects []*Subject, states [
 	return g.Wait()
 }
 
-func (m *matching) lookUp(ctx context.Context, s *Subject, st *TargetState) error {
+func (m *finder) lookUp(ctx context.Context, s *Subject, st *TargetState) error {
 	if s.Link != nil {
 		res, err := m.Target.Get(ctx, m.target, s.Link.TargetID)
 		if err == nil {
@@ -319,7 +319,7 @@ func (m *matching) lookUp(ctx context.Context, s *Subject, st *TargetState) erro
 }
 
 // findRivals notes which single candidates already belong to another source object.
-func (m *matching) findRivals(ctx context.Context, subjects []*Subject, states []TargetState) error {
+func (m *finder) findRivals(ctx context.Context, subjects []*Subject, states []TargetState) error {
 	var ids []string
 	for _, st := range states {
 		if len(st.Candidates) == 1 {

@@ -11,6 +11,7 @@ import (
 	"lockstep/internal/provision"
 	"lockstep/internal/scim"
 	"lockstep/internal/scim/client"
+	"lockstep/internal/secret"
 	"lockstep/internal/source/file"
 )
 
@@ -124,7 +125,7 @@ func (a *apps) run(ctx context.Context, app *provision.App, o RunOptions) (*prov
 	if app.Target.AccountID != "" {
 		base = a.server.TenantURL()
 	}
-	target, err := client.New(client.Options{BaseURL: base, Token: app.Secret, Log: a.log.With("app", app.ID)})
+	target, err := client.New(client.Options{BaseURL: base, Token: secret.NewText(app.Secret), Log: a.log.With("app", app.ID)})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,12 +69,10 @@ func (h *hub) ByToken(ctx context.Context, token string) (*service.Account, erro
 	return o.service, nil
 }
 
+// outOfOrder reports whether Freshservice refuses every call. An owner who was
+// downgraded may still be allowed some, so Freshservice itself answers those.
 func outOfOrder(s account.Status) bool {
-	switch s {
-	case account.StatusKeyRejected, account.StatusOwnerDowngraded, account.StatusOwnerDeactivated:
-		return true
-	}
-	return false
+	return s == account.StatusKeyRejected || s == account.StatusOwnerDeactivated
 }
 
 // unavailable says why the account cannot be used. Now and then it lets the key
@@ -145,12 +144,16 @@ func (h *hub) openAccount(a *account.Account) (*opened, error) {
 }
 
 func bridgeSettings(s account.Settings) freshservice.Settings {
+	budget := s.ConversionBudgetPerDay
+	if budget == 0 {
+		budget = -1 // none at all; the bridge's 0 is no bound
+	}
 	return freshservice.Settings{
 		UnknownDepartments: freshservice.UnknownName(s.UnknownDepartments),
 		UnknownLocations:   freshservice.UnknownName(s.UnknownLocations),
-		Groups:             freshservice.GroupKind(s.Groups),
+		Groups:             freshservice.GroupMapping(s.Groups),
 		NewAgents:          freshservice.NewAgents{Roles: s.NewAgents.Roles, Occasional: s.NewAgents.Occasional},
-		AgentBudgetPerDay:  s.ConversionBudgetPerDay,
+		AgentBudgetPerDay:  budget,
 	}
 }
 
@@ -203,19 +206,23 @@ func checkKey(ctx context.Context, c *freshservice.Client) (*account.Owner, []st
 	for _, w := range warned {
 		warnings = append(warnings, w.Message)
 	}
-	return &account.Owner{ID: found.ID, Name: found.Name, Email: found.Email, Role: found.Role,
-		Active: found.Active, Occasional: found.Occasional, CheckedAt: time.Now()}, warnings, nil
+	return &account.Owner{ID: found.ID, Name: found.Name, Email: found.Email, Role: strings.Join(found.Roles, ", "),
+		Admin: found.Admin, Active: found.Active, Occasional: found.Occasional, CheckedAt: time.Now()}, warnings, nil
 }
 
 func stateOf(owner *account.Owner, err error) (account.Status, string) {
-	var key *freshservice.KeyError
+	var credential *freshservice.CredentialError
 	switch {
-	case errors.As(err, &key) && key.Rejected():
-		return account.StatusKeyRejected, "Freshservice no longer accepts the API key: it was reset, or its owner was deactivated or is no longer an agent. Put a new key in with `lockstep account rotate-key`."
+	case errors.As(err, &credential) && credential.Reason == freshservice.KeyRejected:
+		return account.StatusKeyRejected, "Freshservice no longer accepts the API key: it was reset, or its owner was deactivated or made a requester. Put a new key in with `lockstep account rotate-key`."
+	case errors.As(err, &credential) && credential.Reason == freshservice.OwnerNotAdmin:
+		return account.StatusOwnerDowngraded, "The API key's owner may no longer manage people. Give the role back, or put an administrator's key in with `lockstep account rotate-key`."
 	case err != nil:
 		return account.StatusUnreachable, err.Error()
 	case !owner.Active:
 		return account.StatusOwnerDeactivated, "The API key's owner, " + owner.Name + ", is deactivated. Reactivate them, or put another administrator's key in with `lockstep account rotate-key`."
+	case !owner.Admin:
+		return account.StatusOwnerDowngraded, "The API key's owner, " + owner.Name + ", is no administrator (" + owner.Role + "); writing people may be refused. Give the role back, or put an administrator's key in with `lockstep account rotate-key`."
 	case owner.Occasional:
 		return account.StatusOwnerOccasional, "The API key's owner, " + owner.Name + ", is an occasional agent; such a key may lapse within 24 hours. Use the key of a full-time administrator."
 	default:

@@ -95,7 +95,7 @@ func New(ctx context.Context, o Options) (s *Server, err error) {
 		return nil, err
 	}
 	s.metrics = newMetrics()
-	s.accounts = account.NewService(s.db, o.Log)
+	s.accounts = account.NewService(s.db.Accounts(), o.Log)
 	s.hub = newHub(s.accounts, s.db, s.metrics, o.Log)
 	s.apps = newApps(s, o.Log)
 	return s, nil
