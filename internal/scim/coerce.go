@@ -28,6 +28,9 @@ func (c coercion) list(attr *Attribute, v Value) ([]Value, error) {
 		}
 		elements = []Value{v}
 	}
+	if len(elements) > maxElements && !isReference(attr) {
+		return nil, badValue(attr, fmt.Sprintf("at most %d values", maxElements), v)
+	}
 	list := make([]Value, 0, len(elements))
 	for _, e := range elements {
 		if _, nested := e.([]Value); nested {
@@ -306,32 +309,4 @@ func within(attr *Attribute, err error) error {
 	e = e.On(attr.Name + "." + e.Attribute)
 	e.Detail = "in " + attr.Name + ": " + e.Detail
 	return e
-}
-
-// sameElement reports whether two elements of attr are the
-// same one: members and other references by value, other complex values by
-// value and type (RFC 7643 section 2.4 wants that pair to be unique), values
-// without "value" as a whole.
-func sameElement(attr *Attribute, a, b Value) bool {
-	x, okX := a.(*Object)
-	y, okY := b.(*Object)
-	if !okX || !okY {
-		return equalSimple(attr, a, b)
-	}
-	valueA, _ := x.Get("value")
-	valueB, _ := y.Get("value")
-	if valueA == nil || valueB == nil {
-		return Equal(a, b)
-	}
-	if !equalSimple(attr.Sub("value"), valueA, valueB) {
-		return false
-	}
-	return isReference(attr) || equalSimple(attr.Sub("type"), nonNil(x, "type"), nonNil(y, "type"))
-}
-
-func nonNil(o *Object, name string) Value {
-	if v, _ := o.Get(name); v != nil {
-		return v
-	}
-	return ""
 }

@@ -231,12 +231,13 @@ func TestPatchRefuses(t *testing.T) {
 		{user, `{"op":"Add","path":"emails[type eq \"a\" or type eq \"b\"].value","value":"x"}`, NoTarget, `emails[type eq "a" or type eq "b"].value`},
 		{user, `{"op":"Add","path":"emails[value sw \"z\"].type","value":"x"}`, NoTarget, `emails[value sw "z"].type`},
 		{user, `{"op":"add","path":"emails[foo eq \"a\"].value","value":"x"}`, InvalidFilter, "emails"},
+		{user, `{"op":"replace","path":"title[value eq \"T\"]","value":"x"}`, InvalidPath, `title[value eq "T"]`},
 		{user, `{"op":"add","path":"emails[primary gt true].value","value":"x"}`, InvalidFilter, ""},
 		{group, `{"op":"remove","path":"members","value":[{}]}`, InvalidValue, "members"},
 		{group, `{"op":"remove","path":"members","value":[{"value":null}]}`, InvalidValue, "members"},
 		{group, `{"op":"remove","path":"members","value":""}`, InvalidValue, "members"},
 		{group, `{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`, Mutability, "members.value"},
-		{group, `{"op":"add","path":"members[value eq \"a\"]","value":{"value":"a","display":"B"}}`, Mutability, "members.display"},
+		{group, `{"op":"add","path":"members[value eq \"a\"]","value":{"value":"b","display":"B"}}`, Mutability, "members.value"},
 		{group, `{"op":"replace","path":"displayName","value":"H"},{"op":"remove","path":"displayName"}`, Mutability, "displayName"},
 	} {
 		kind := UserType()

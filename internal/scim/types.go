@@ -41,7 +41,7 @@ func GroupType() *ResourceType {
 						{Name: "value", Type: TypeString, CaseExact: true, Mutability: Immutable, Description: "The id of the member."},
 						{Name: "$ref", Type: TypeReference, CaseExact: true, Mutability: Immutable, ReferenceTypes: []string{"User", "Group"}, Description: "The URI of the member."},
 						{Name: "type", Type: TypeString, Mutability: Immutable, CanonicalValues: []string{"User", "Group"}, Description: "What the member is."},
-						{Name: "display", Type: TypeString, Mutability: Immutable, Description: "The member's name for people."},
+						{Name: "display", Type: TypeString, Description: "The member's name for people."},
 					},
 				},
 			},
