@@ -142,7 +142,7 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 			}
 			return fmt.Errorf("create a %s: %w", r.Type.Name, err)
 		}
-		added, err = d.addMembers(tx, n.seq, k.members)
+		added, err = d.replaceMembers(tx, n.seq, nil, k.members)
 		return err
 	})
 	if err != nil {

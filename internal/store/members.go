@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lockstep/internal/scim"
@@ -69,10 +70,14 @@ func encodeMembers(list []member) []byte {
 	return append(b, ']')
 }
 
-// findMember returns the visible user or group with that ID; its seq is 0 when
-// there is none.
-func (d *Directory) findMember(tx *Tx, id string) (member, error) {
+// findMember returns the visible user or group that m names, a user first when
+// m does not say which; its seq is 0 when there is none.
+func (d *Directory) findMember(tx *Tx, m scim.Member) (member, error) {
+	id := m.Value
 	for _, typ := range []string{userType, groupType} {
+		if m.Type != "" && !strings.EqualFold(m.Type, typ) {
+			continue
+		}
 		c, err := d.db.lookCollection(tx, d.account, typ)
 		if err != nil {
 			return member{}, err
@@ -89,20 +94,20 @@ func (d *Directory) findMember(tx *Tx, id string) (member, error) {
 	return member{}, nil
 }
 
-// addMembers adds the members of these IDs and returns those it added.
-func (d *Directory) addMembers(tx *Tx, groupSeq int64, ids []string) ([]member, error) {
+// addMembers adds members and returns those that were none before.
+func (d *Directory) addMembers(tx *Tx, groupSeq int64, list []scim.Member) ([]member, error) {
 	var added []member
-	for _, id := range ids {
-		m, err := d.findMember(tx, id)
+	for _, named := range list {
+		m, err := d.findMember(tx, named)
 		if err != nil {
 			return nil, err
 		}
 		if m.seq == 0 {
-			return nil, scim.Errorf(scim.InvalidValue, "there is no user or group %q to be a member; create it first", id).On(attrMembers)
+			return nil, scim.Errorf(scim.InvalidValue, "there is no user or group %q to be a member; create it first", named.Value).On(attrMembers)
 		}
 		n, err := tx.Exec(`INSERT INTO members (group_seq, member_seq) VALUES ($1, $2) ON CONFLICT DO NOTHING`, groupSeq, m.seq)
 		if err != nil {
-			return nil, fmt.Errorf("add member %s: %w", id, err)
+			return nil, fmt.Errorf("add member %s: %w", named.Value, err)
 		}
 		if n > 0 {
 			added = append(added, m)
@@ -120,11 +125,11 @@ func (d *Directory) replaceMembers(tx *Tx, groupSeq int64, old []member, ids []s
 		have[m.id] = true
 	}
 	want := make(map[string]bool, len(ids))
-	var missing []string
+	var missing []scim.Member
 	for _, id := range ids {
 		want[id] = true
 		if !have[id] {
-			missing = append(missing, id)
+			missing = append(missing, scim.Member{Value: id})
 		}
 	}
 	var now []member
@@ -182,7 +187,7 @@ func (d *Directory) EditMembers(ctx context.Context, groupID string, cond scim.P
 		}
 		changed := false
 		for _, m := range remove {
-			gone, err := d.findMember(tx, m.Value)
+			gone, err := d.findMember(tx, m)
 			if err != nil {
 				return err
 			}
@@ -195,11 +200,7 @@ func (d *Directory) EditMembers(ctx context.Context, groupID string, cond scim.P
 			}
 			changed = changed || n > 0
 		}
-		ids := make([]string, len(add))
-		for i, m := range add {
-			ids[i] = m.Value
-		}
-		added, err := d.addMembers(tx, seq, ids)
+		added, err := d.addMembers(tx, seq, add)
 		if err != nil {
 			return err
 		}

@@ -4,12 +4,13 @@ CREATE TABLE freshservice_records (
     record BLOB NOT NULL
 ) STRICT;
 
--- All addresses a person holds in Freshservice, hidden people included.
+-- All addresses a person holds in Freshservice, hidden people included. An
+-- address belongs to one person there.
 CREATE TABLE freshservice_emails (
     collection INTEGER NOT NULL,
     email_key  TEXT NOT NULL,
     seq        INTEGER NOT NULL,
-    PRIMARY KEY (collection, email_key, seq)
+    PRIMARY KEY (collection, email_key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX freshservice_emails_seq ON freshservice_emails (seq);
