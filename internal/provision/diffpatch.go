@@ -186,57 +186,19 @@ func (d Delta) aadOpt(paths []*targetPath) []patchOperation {
 	return ops
 }
 
-// strict creates list elements as a whole, since a path that selects nothing is
-// an error (RFC 7644 section 3.5.2.3), and writes references as objects.
+// strict writes references as objects. An element of a list that may not exist
+// yet is added to by a path that selects it, as Entra does: the delta does not
+// say whether it exists, and adding a whole element could make it a second one.
 func (d Delta) strict(paths []*targetPath) []patchOperation {
 	ops := make([]patchOperation, 0, len(d))
-	created := map[string]*scim.Object{}
 	for i, c := range d {
 		p := paths[i]
 		op, value := opFor(c, p)
+		if p.complex && !p.list && value != nil {
+			value = scim.NewObject("value", value)
+		}
 		canonical := p.canonical()
-		if p.element == nil {
-			if p.complex && !p.list && value != nil {
-				value = scim.NewObject("value", value)
-			}
-			ops = append(ops, patchOperation{op, canonical.String(), value})
-			continue
-		}
-		element := canonical
-		element.Sub = ""
-		key := element.String()
-		if e := created[key]; e != nil {
-			e.Set(p.sub, value)
-			continue
-		}
-		if !d.createsElement(paths, key) {
-			ops = append(ops, patchOperation{op, canonical.String(), value})
-			continue
-		}
-		e := &scim.Object{}
-		for _, k := range p.element {
-			e.Set(k.name, k.value)
-		}
-		e.Set(p.sub, value)
-		created[key] = e
-		list := scim.Path{URN: canonical.URN, Attr: canonical.Attr}
-		ops = append(ops, patchOperation{scim.Add, list.String(), []scim.Value{e}})
+		ops = append(ops, patchOperation{op, canonical.String(), value})
 	}
 	return ops
-}
-
-// createsElement reports whether the element does not exist yet, as far as the
-// changes tell: none of the sub-attributes that are written had a value.
-func (d Delta) createsElement(paths []*targetPath, key string) bool {
-	for i, c := range d {
-		if paths[i].element == nil {
-			continue
-		}
-		p := paths[i].canonical()
-		p.Sub = ""
-		if p.String() == key && (c.New == nil || !isEmpty(c.Old)) {
-			return false
-		}
-	}
-	return true
 }

@@ -251,11 +251,11 @@ func (f *AttributeFlow) compileSource(s *AttributeMappingSource) (err error) {
 	case (s.Type == SourceAttribute || s.Type == "") && s.Name != "":
 		f.Kind, f.Source = KindDirect, s.Name
 		return nil
-	case s.Type == SourceConstant:
-		f.Kind, f.Constant = KindConstant, s.Name
-		f.constant, err = f.convertText([]string{s.Name})
+	case s.Type == SourceConstant && !s.isSymbol():
+		f.Kind, f.Constant = KindConstant, s.constantText()
+		f.constant, err = f.convertText([]string{f.Constant})
 		return err
-	case s.Type == SourceFunction, s.Type == SourceAttribute, s.Type == "":
+	case s.Type == SourceFunction, s.Type == SourceConstant, s.Type == SourceAttribute, s.Type == "":
 	default:
 		return fmt.Errorf("the source type %q is unknown; it is Attribute, Constant or Function", s.Type)
 	}
@@ -491,6 +491,25 @@ func listElement(p *targetPath, s string) scim.Value {
 		display = value
 	}
 	return scim.NewObject("primary", false, "type", roleType, "display", display, "value", value)
+}
+
+// isSymbol reports whether a constant stands for something else than its own
+// text: a job parameter such as %Domain%, or NULL.
+func (s *AttributeMappingSource) isSymbol() bool {
+	p, err := expression.Compile(s.Expression)
+	return err == nil && (p.Node().Kind == expression.NodeParameter || p.Node().Kind == expression.NodeConstant)
+}
+
+func (s *AttributeMappingSource) constantText() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	if p, err := expression.Compile(s.Expression); err == nil {
+		if v, ok := p.Constant(); ok {
+			return v.String()
+		}
+	}
+	return s.Expression
 }
 
 // Text returns the source as an expression.

@@ -45,37 +45,38 @@ type elementKey struct {
 // that t does not list, because a target may well know more than its schema says;
 // [Schema.Check] reports them.
 func compileTargetPath(t *scim.ResourceType, p scim.Path) (*targetPath, error) {
-	tp := &targetPath{attr: p.Attr, sub: p.Sub}
-	if p.Attr == "" {
-		return nil, fmt.Errorf("the path names a whole schema; name one of its attributes: %s:attribute", p.URN)
+	c, known := t.Canonical(p)
+	sub := c.Sub
+	if !known && p.Sub != "" {
+		// Perhaps only the sub-attribute is unlisted.
+		whole := p
+		whole.Sub = ""
+		c, _ = t.Canonical(whole)
 	}
-	schema, open := t.Schema, false
-	if p.URN != "" && !strings.EqualFold(p.URN, t.Schema.ID) {
-		tp.extension, schema, open = p.URN, nil, true
-		if x := t.Extension(p.URN); x != nil {
-			tp.extension, schema, open = x.Schema.ID, x.Schema, x.Open
-			tp.known = open
-		}
-	} else {
-		switch strings.ToLower(p.Attr) {
+	if c.Attr == "" {
+		return nil, fmt.Errorf("the path names a whole schema; name one of its attributes: %s:attribute", c.URN)
+	}
+	if strings.EqualFold(c.URN, t.Schema.ID) {
+		c.URN = ""
+	}
+	if c.URN == "" {
+		switch strings.ToLower(c.Attr) {
 		case "id", "meta", "schemas":
-			return nil, fmt.Errorf("%s belongs to the target and cannot be mapped", p.Attr)
+			return nil, fmt.Errorf("%s belongs to the target and cannot be mapped", c.Attr)
 		}
 	}
-	if schema != nil {
-		tp.top = schema.Attribute(p.Attr)
+	tp := &targetPath{extension: c.URN, attr: c.Attr, sub: sub, known: known}
+	if a, _, _, ok := t.Resolve(scim.Path{URN: c.URN, Attr: c.Attr}); ok && a != nil && a.Type != "" {
+		tp.top = a
+		return tp, tp.compileListed(p)
 	}
-	if tp.top == nil {
-		return tp, tp.compileUnlisted(p)
-	}
-	tp.attr, tp.known = tp.top.Name, true
-	return tp, tp.compileListed(p)
+	return tp, tp.compileUnlisted(p)
 }
 
 // compileUnlisted follows the path's form alone.
 func (tp *targetPath) compileUnlisted(p scim.Path) (err error) {
 	tp.element, err = elementKeys(p.Filter, nil)
-	if p.Filter != nil && p.Sub == "" {
+	if p.Filter != nil && tp.sub == "" {
 		tp.sub = "value"
 	}
 	return err
@@ -83,29 +84,24 @@ func (tp *targetPath) compileUnlisted(p scim.Path) (err error) {
 
 func (tp *targetPath) compileListed(p scim.Path) (err error) {
 	a := tp.top
-	if tp.element, err = elementKeys(p.Filter, a); err != nil {
-		return err
-	}
 	if p.Filter != nil && !a.MultiValued {
 		return fmt.Errorf("%s has one value only; leave the brackets out", a.Name)
 	}
+	if tp.element, err = elementKeys(p.Filter, a); err != nil {
+		return err
+	}
 	switch {
-	case p.Sub != "":
+	case tp.sub != "":
 		if a.Type != scim.TypeComplex {
 			return fmt.Errorf("%s is a plain value without sub-attributes; map %s itself", a.Name, a.Name)
 		}
 		if a.MultiValued && p.Filter == nil {
-			return fmt.Errorf("%s has several values; say which one: %s[type eq \"work\"].%s", a.Name, a.Name, p.Sub)
+			return fmt.Errorf("%s has several values; say which one: %s[type eq \"work\"].%s", a.Name, a.Name, tp.sub)
 		}
-		tp.leaf = a.Sub(p.Sub)
-		if tp.leaf == nil {
-			tp.known = false
-		} else {
-			tp.sub = tp.leaf.Name
-		}
+		tp.leaf = a.Sub(tp.sub)
 		// A reference's value is written as a whole, so that no display name of the
 		// former object stays behind.
-		if !a.MultiValued && isReference(a) && strings.EqualFold(p.Sub, "value") {
+		if !a.MultiValued && isReference(a) && strings.EqualFold(tp.sub, "value") {
 			tp.sub, tp.complex = "", true
 		}
 	case a.Type != scim.TypeComplex:
