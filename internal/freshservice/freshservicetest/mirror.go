@@ -23,6 +23,7 @@ type Mirror struct {
 	mu       sync.Mutex
 	records  map[key]*entry
 	emails   map[string]string // address to user ID
+	names    map[string]string // folded userName to the ID of the visible user
 	members  map[string][]string
 	settings map[string]string
 	notes    map[key][]freshservice.Note
@@ -37,6 +38,7 @@ type entry struct {
 	revision          int64
 	created, modified time.Time
 	freshservice      []byte
+	userName          string
 	emails            []string
 	hidden            bool
 }
@@ -46,7 +48,7 @@ var _ freshservice.Mirror = (*Mirror)(nil)
 // NewMirror returns an empty mirror.
 func NewMirror() *Mirror {
 	return &Mirror{
-		records: map[key]*entry{}, emails: map[string]string{}, members: map[string][]string{},
+		records: map[key]*entry{}, emails: map[string]string{}, names: map[string]string{}, members: map[string][]string{},
 		settings: map[string]string{}, notes: map[key][]freshservice.Note{},
 	}
 }
@@ -156,13 +158,18 @@ func (m *Mirror) RecordByUserName(_ context.Context, userName string) (*freshser
 	return nil, nil
 }
 
-func (m *Mirror) userNamed(userName string) string {
-	for k, e := range m.records {
-		if k.typ == "User" && !e.hidden && strings.EqualFold(m.resource(k.id, e, false).Peek().Text("userName"), userName) {
-			return k.id
+func (m *Mirror) userNamed(userName string) string { return m.names[scim.Fold(userName)] }
+
+// unname forgets the userName and the addresses of an entry.
+func (m *Mirror) unname(k key, e *entry) {
+	for _, a := range e.emails {
+		if m.emails[a] == k.id {
+			delete(m.emails, a)
 		}
 	}
-	return ""
+	if name := scim.Fold(e.userName); k.typ == "User" && m.names[name] == k.id {
+		delete(m.names, name)
+	}
 }
 
 // Put implements [freshservice.Mirror].
@@ -195,10 +202,10 @@ func (m *Mirror) Put(_ context.Context, records ...*freshservice.Record) error {
 			e.raw, e.modified = slices.Clone(raw), m.now()
 			e.revision++
 		}
-		for _, a := range e.emails {
-			if m.emails[a] == r.ID {
-				delete(m.emails, a)
-			}
+		m.unname(k, e)
+		e.userName = r.Peek().Text("userName")
+		if k.typ == "User" && !rec.Hidden {
+			m.names[scim.Fold(e.userName)] = r.ID
 		}
 		e.freshservice, e.emails, e.hidden = slices.Clone(rec.Freshservice), slices.Clone(rec.Emails), rec.Hidden
 		for _, a := range e.emails {
@@ -218,11 +225,7 @@ func (m *Mirror) Remove(_ context.Context, t *scim.ResourceType, id string) erro
 	if e == nil {
 		return nil
 	}
-	for _, a := range e.emails {
-		if m.emails[a] == id {
-			delete(m.emails, a)
-		}
-	}
+	m.unname(k, e)
 	delete(m.records, k)
 	delete(m.notes, k)
 	if t.Name == "Group" {
