@@ -67,8 +67,8 @@ type Client struct {
 	gate  gate
 
 	types     atomic.Pointer[types]
-	discovery sync.Mutex
-	known     *capabilities // nil until Describe has succeeded once
+	discovery sync.Mutex // held while the endpoint is asked what it is
+	known     atomic.Pointer[capabilities]
 
 	requests, throttled atomic.Int64
 	waited              atomic.Int64

@@ -37,12 +37,10 @@ var unsaid = capabilities{patch: true, groups: true}
 
 // capabilities returns what is known so far.
 func (c *Client) capabilities() *capabilities {
-	c.discovery.Lock()
-	defer c.discovery.Unlock()
-	if c.known == nil {
-		return &unsaid
+	if k := c.known.Load(); k != nil {
+		return k
 	}
-	return c.known
+	return &unsaid
 }
 
 func (c *Client) lacksPatch() bool { return !c.capabilities().patch }
@@ -58,7 +56,7 @@ func (c *Client) Describe(ctx context.Context) (provision.Capabilities, error) {
 	}
 	c.discovery.Lock()
 	defer c.discovery.Unlock()
-	if c.known == nil {
+	if c.known.Load() == nil {
 		k, err := c.discover(ctx)
 		if err != nil {
 			return provision.Capabilities{}, err
@@ -69,9 +67,9 @@ func (c *Client) Describe(ctx context.Context) (provision.Capabilities, error) {
 		case err != nil:
 			return provision.Capabilities{}, err
 		}
-		c.known = k
+		c.known.Store(k)
 	}
-	k := c.known
+	k := c.known.Load()
 	return provision.Capabilities{
 		Patch: k.patch, BulkOperations: k.bulkOperations, PageSize: k.pageSize(c.page), Groups: k.groups,
 	}, nil
