@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -339,7 +340,7 @@ func (d *demo) cycle(ctx context.Context, allowRemovals bool) error {
 		return err
 	}
 	after := d.desk.Calls()
-	r := newCycleResult(c, int(after.Total-before.Total), 0, time.Since(began).Seconds())
+	r := newCycleResult(c, int(after.Total-before.Total), writes(after)-writes(before), time.Since(began).Seconds())
 	d.result.add(r)
 	if d.result.Findings, err = d.server.Diagnose(ctx, d.app.ID, c); err != nil {
 		return err
@@ -350,6 +351,16 @@ func (d *demo) cycle(ctx context.Context, allowRemovals bool) error {
 		e.printCycle(r)
 	}
 	return nil
+}
+
+// writes counts the calls that change something.
+func writes(c desk.Counters) (n int) {
+	for route, count := range c.ByRoute {
+		if !strings.HasPrefix(route, http.MethodGet+" ") {
+			n += int(count)
+		}
+	}
+	return n
 }
 
 // shownProblems bounds how many unreadable entries are listed one by one.

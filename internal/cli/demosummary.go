@@ -29,10 +29,9 @@ type cycleResult struct {
 	Failed    map[string]int      `json:"failed"`
 	// FreshserviceCalls are the REST calls that the desk received, of which
 	// FreshserviceWrites changed something or tried to.
-	FreshserviceCalls  int `json:"freshserviceCalls"`
-	FreshserviceWrites int `json:"freshserviceWrites"`
-	// SCIMRequests are those that the SCIM endpoint received.
-	Seconds float64 `json:"seconds"`
+	FreshserviceCalls  int     `json:"freshserviceCalls"`
+	FreshserviceWrites int     `json:"freshserviceWrites"`
+	Seconds            float64 `json:"seconds"`
 }
 
 // A demoResult is what `demo --json` prints.

@@ -150,7 +150,7 @@ func (j *Job) Decide(s *Subject, t TargetState) Decision {
 	}
 	d.step(importStep(s))
 	if s.Mapping == nil {
-		return d.skip(CodeNotEffectivelyEntitled, strings.ToLower(string(s.Object.Type))+"s are not provisioned by this app", StepScoping)
+		return d.skip(CodeActionSwitchedOff, strings.ToLower(string(s.Object.Type))+"s are not provisioned by this app", StepScoping)
 	}
 	if s.Removed == RemovedHard {
 		return j.decideRemoval(s, d)

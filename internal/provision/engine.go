@@ -93,9 +93,6 @@ func (e *Engine) progress(phase CycleState, done, total int) {
 // returned cycle is never nil when err is nil. On error the cycle, if one was
 // begun, stays open and the next Run goes on with it.
 func (e *Engine) Run(ctx context.Context) (*Cycle, error) {
-	if _, err := e.Target.Describe(ctx); err != nil {
-		return nil, &TargetError{err}
-	}
 	c, err := e.Ledger.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -140,8 +137,9 @@ type run struct {
 	log   *slog.Logger
 	// assigned holds the keys of users and groups that are assigned to the app.
 	assigned map[uint64]struct{}
-	// blind counts source entries that could not even be identified.
-	blind int
+	// blind counts source entries that could not even be identified, misread
+	// those that could, and whose object is known.
+	blind, misread int
 }
 
 func (r *run) carry(ctx context.Context) error {
@@ -155,6 +153,9 @@ func (r *run) carry(ctx context.Context) error {
 		}
 	}
 	if err := r.loadAssigned(ctx); err != nil {
+		return err
+	}
+	if err := r.greet(ctx); err != nil {
 		return err
 	}
 	for round := range maxRounds {
@@ -186,6 +187,27 @@ func (r *run) carry(ctx context.Context) error {
 	return r.close(ctx)
 }
 
+// greet tests the target once when there is something to ask of it, so that a
+// wrong address or token is one clear error and not one per person. When
+// nothing changed, nothing is sent.
+func (r *run) greet(ctx context.Context) error {
+	marked, err := r.marked(ctx)
+	if err != nil {
+		return err
+	}
+	planned, err := r.Ledger.CountItems(ctx, r.cycle.ID, ItemPlanned)
+	if err != nil || marked+planned == 0 {
+		return err
+	}
+	if _, err := r.Target.Describe(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &TargetError{err}
+	}
+	return nil
+}
+
 func (r *run) enter(ctx context.Context, s CycleState) error {
 	r.cycle.State = s
 	return r.Ledger.SaveCycle(ctx, r.cycle)
@@ -197,9 +219,12 @@ func (r *run) close(ctx context.Context) error {
 	if c.Counts.Held == 0 {
 		c.Error = ""
 	}
-	// Whoever was neither written nor skipped nor failed is in order as it is.
-	settled := c.Counts.Created + c.Counts.Updated + c.Counts.Disabled + c.Counts.Held + sum(c.Counts.Skipped) + sum(c.Counts.Failed) - r.blind
-	c.Counts.Unchanged = max(0, c.Counts.People+c.Counts.Groups-settled)
+	// Whoever has no item in the plan, and could be read, is in order as it is.
+	touched, err := r.Ledger.CountTouched(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	c.Counts.Unchanged = max(0, c.Counts.People+c.Counts.Groups-touched-r.misread)
 	if err := r.Ledger.ClearInventory(ctx); err != nil {
 		return err
 	}

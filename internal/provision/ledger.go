@@ -19,7 +19,8 @@ type Ledger interface {
 	Open(ctx context.Context) (*Cycle, error)
 	// Begin starts a cycle. It fails with ErrCycleOpen when one is open.
 	Begin(ctx context.Context, kind CycleKind, now time.Time) (*Cycle, error)
-	// SaveCycle stores state, counts, watermark and error of c.
+	// SaveCycle stores state, counts, watermark and error of c. Closing a cycle
+	// forgets objects that are gone from the source and have no link.
 	SaveCycle(ctx context.Context, c *Cycle) error
 	// Cycles returns the latest cycles, newest first.
 	Cycles(ctx context.Context, limit int) ([]*Cycle, error)
@@ -82,6 +83,8 @@ type Ledger interface {
 	PlanItems(ctx context.Context, cycle int64) iter.Seq2[*Item, error]
 	// CountItems counts the items of a cycle in a state; no actions: all.
 	CountItems(ctx context.Context, cycle int64, state ItemState, actions ...Action) (int, error)
+	// CountTouched counts the objects, removed ones aside, that have an item in a cycle.
+	CountTouched(ctx context.Context, cycle int64) (int, error)
 	// Hold sets every planned item of a cycle with one of the actions to held and
 	// marks its object for the next cycle.
 	Hold(ctx context.Context, cycle int64, actions ...Action) (int, error)
@@ -170,7 +173,8 @@ type Cycle struct {
 
 // Counts sum up a cycle. Users and groups count alike unless said otherwise.
 type Counts struct {
-	// People is how many users the source holds, Groups how many groups.
+	// People is how many users the source holds, Groups how many groups if the
+	// app provisions groups.
 	People int `json:"people"`
 	Groups int `json:"groups"`
 	// Changed is how many objects had to be decided.

@@ -63,6 +63,16 @@ func (r *run) planBatch(ctx context.Context, batch []MarkedObject, lookup *finde
 	}
 	p := Planned{Waiting: map[Ref][]Waiting{}}
 	for i, s := range subjects {
+		if s.Mapping == nil {
+			// The app does not provision this kind of object; there is nothing to tell.
+			p.Settled = append(p.Settled, Ref{s.Object.Type, s.Object.ID})
+			continue
+		}
+		if s.Removed == RemovedHard && s.Link == nil {
+			// It left before it was ever provisioned.
+			p.Settled = append(p.Settled, Ref{s.Object.Type, s.Object.ID})
+			continue
+		}
 		states[i].Resolve = resolve
 		d := r.Job.Decide(s, states[i])
 		ref := Ref{s.Object.Type, s.Object.ID}

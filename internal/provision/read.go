@@ -36,8 +36,10 @@ func (r *run) readSince(ctx context.Context, since Watermark) error {
 		for _, p := range page.Problems {
 			if p.ID == "" {
 				r.blind++
-			} else if err := known.see(ctx, User, p.ID); err != nil {
+			} else if there, err := known.see(ctx, User, p.ID); err != nil {
 				return err
+			} else if there {
+				r.misread++
 			}
 			counts.count(nil, StatusFailure, CodeMalformedEntry, p.Message)
 			r.log.Warn("a source entry could not be read", "place", p.Place, "column", p.Column, "problem", p.Message)
@@ -70,7 +72,9 @@ func (r *run) readSince(ctx context.Context, since Watermark) error {
 		switch {
 		case s.Removed != NotRemoved:
 		case s.Type == Group:
-			counts.Groups++
+			if r.Job.Mapping(Group) != nil {
+				counts.Groups++
+			}
 		default:
 			counts.People++
 		}
@@ -207,12 +211,16 @@ func (s *staged) load(ctx context.Context) error {
 	return nil
 }
 
-func (s *staged) see(ctx context.Context, t ObjectType, id string) error {
+// see notes that an object exists whose content could not be read, and reports
+// whether it is known from before.
+func (s *staged) see(ctx context.Context, t ObjectType, id string) (known bool, err error) {
 	if err := s.load(ctx); err != nil {
-		return err
+		return false, err
 	}
-	s.seen[objectKey(t, id)] = struct{}{}
-	return nil
+	key := objectKey(t, id)
+	s.seen[key] = struct{}{}
+	_, known = s.hashes[key]
+	return known, nil
 }
 
 func (s *staged) wasSeen(t ObjectType, id string) bool {

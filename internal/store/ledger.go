@@ -22,13 +22,6 @@ type Ledger struct {
 // Ledger returns the ledger of an app.
 func (db *DB) Ledger(appID string) provision.Ledger { return &Ledger{db, appID} }
 
-// What objects.mark says.
-const (
-	settled  = 0
-	markNow  = 1
-	markNext = 2
-)
-
 // idList is a JSON array of IDs for json_each, which lets one text serve any
 // number of IDs.
 func idList(ids []string) string {
@@ -130,7 +123,7 @@ func (l *Ledger) Marked(ctx context.Context, t provision.ObjectType, after strin
 	err := l.db.read(ctx, func(tx *Tx) error {
 		return tx.Each(`SELECT o.removed, o.body, k.target_id, k.managed, k.matched_by, k.since, k.written
 			FROM objects o LEFT JOIN links k ON k.app = o.app AND k.type = o.type AND k.source_id = o.id
-			WHERE o.app = $1 AND o.mark = 1 AND o.type = $2 AND o.id > $3 ORDER BY o.id LIMIT $4`,
+			WHERE o.app = $1 AND o.mark IN (1, 3) AND o.type = $2 AND o.id > $3 ORDER BY o.id LIMIT $4`,
 			[]any{l.app, string(t), after, n}, func(rows *sql.Rows) error {
 				var m provision.MarkedObject
 				var body []byte
@@ -157,7 +150,7 @@ func (l *Ledger) Marked(ctx context.Context, t provision.ObjectType, after strin
 
 // CountMarked counts the objects to be decided.
 func (l *Ledger) CountMarked(ctx context.Context, t provision.ObjectType) (int, error) {
-	return l.count(ctx, `SELECT count(*) FROM objects WHERE app = $1 AND mark = 1 AND type = $2`, l.app, string(t))
+	return l.count(ctx, `SELECT count(*) FROM objects WHERE app = $1 AND mark IN (1, 3) AND type = $2`, l.app, string(t))
 }
 
 // CountLinks counts the managed links.

@@ -66,6 +66,11 @@ func (l *Ledger) SaveCycle(ctx context.Context, c *provision.Cycle) error {
 	return l.db.write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE cycles SET kind = $3, state = $4, ended = $5, watermark = $6, counts = $7, error = $8 WHERE app = $1 AND id = $2`,
 			l.app, c.ID, string(c.Kind), string(c.State), timeText(c.Ended), string(c.Watermark), string(counts), c.Error)
+		if err != nil || c.State != provision.CycleDone {
+			return err
+		}
+		_, err = tx.Exec(`DELETE FROM objects WHERE app = $1 AND removed = 2 AND mark = 0
+			AND NOT EXISTS (SELECT 1 FROM links k WHERE k.app = objects.app AND k.type = objects.type AND k.source_id = objects.id)`, l.app)
 		return err
 	})
 }
@@ -148,7 +153,7 @@ func (l *Ledger) Plan(ctx context.Context, cycle int64, p provision.Planned) err
 }
 
 func (l *Ledger) settle(tx *Tx, ref provision.Ref, waits []provision.Waiting) error {
-	if _, err := tx.Exec(`UPDATE objects SET mark = 0 WHERE app = $1 AND type = $2 AND id = $3 AND mark = 1`, l.app, string(ref.Type), ref.ID); err != nil {
+	if _, err := tx.Exec(`UPDATE objects SET mark = 0 WHERE app = $1 AND type = $2 AND id = $3 AND mark IN (1, 3)`, l.app, string(ref.Type), ref.ID); err != nil {
 		return err
 	}
 	return l.replaceWaiting(tx, ref, waits)
@@ -189,7 +194,7 @@ func (l *Ledger) putLink(tx *Tx, k provision.Link) error {
 	if before == k.TargetID {
 		return nil
 	}
-	_, err = tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND mark = 0 AND (type, id) IN (SELECT type, source_id FROM waiting WHERE app = $1 AND ref_type = $2 AND ref_id = $3)`,
+	_, err = tx.Exec(`UPDATE objects SET mark = 3 WHERE app = $1 AND mark = 0 AND (type, id) IN (SELECT type, source_id FROM waiting WHERE app = $1 AND ref_type = $2 AND ref_id = $3)`,
 		l.app, string(k.Type), k.SourceID)
 	return err
 }
@@ -342,6 +347,13 @@ func (l *Ledger) finishOne(tx *Tx, ref provision.Ref, f provision.Finished) erro
 		if err := l.replaceWaiting(tx, ref, f.Waiting); err != nil {
 			return err
 		}
+		if len(f.Waiting) == 0 {
+			// It was marked because somebody it refers to arrived, and this write
+			// already carried the reference.
+			if _, err := tx.Exec(`UPDATE objects SET mark = 0 WHERE app = $1 AND type = $2 AND id = $3 AND mark = 3`, l.app, string(ref.Type), ref.ID); err != nil {
+				return err
+			}
+		}
 	}
 	for _, id := range f.Added {
 		if _, err := tx.Exec(`INSERT INTO memberships (app, group_id, member_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, l.app, ref.ID, id); err != nil {
@@ -394,6 +406,12 @@ func (l *Ledger) CountItems(ctx context.Context, cycle int64, state provision.It
 	}
 	return l.count(ctx, `SELECT count(*) FROM plan_items WHERE cycle = $1 AND state = $2 AND action IN (SELECT value FROM json_each($3))`,
 		cycle, string(state), idList(actionNames(actions)))
+}
+
+// CountTouched counts the objects with an item in a cycle.
+func (l *Ledger) CountTouched(ctx context.Context, cycle int64) (int, error) {
+	return l.count(ctx, `SELECT count(*) FROM (SELECT DISTINCT type, source_id FROM plan_items WHERE cycle = $2) i
+		JOIN objects o ON o.app = $1 AND o.type = i.type AND o.id = i.source_id WHERE o.removed = 0`, l.app, cycle)
 }
 
 func actionNames(actions []provision.Action) []string {

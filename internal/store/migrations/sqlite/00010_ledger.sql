@@ -18,7 +18,8 @@ CREATE TABLE assignments (
 ) WITHOUT ROWID;
 
 -- Objects as last read from the source. mark: 0 settled, 1 to be decided, 2 to
--- be decided by the next cycle. removed: 0 no, 1 recycle bin, 2 gone.
+-- be decided by the next cycle, 3 to be decided because somebody it refers to
+-- arrived. removed: 0 no, 1 recycle bin, 2 gone.
 CREATE TABLE objects (
     app     TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     type    TEXT NOT NULL,
@@ -29,7 +30,8 @@ CREATE TABLE objects (
     body    TEXT NOT NULL,
     PRIMARY KEY (app, type, id)
 ) WITHOUT ROWID;
-CREATE INDEX objects_marked ON objects (app, mark, type, id) WHERE mark > 0;
+CREATE INDEX objects_marked ON objects (app, type, id, mark) WHERE mark > 0;
+CREATE INDEX objects_gone ON objects (app, type, id) WHERE removed = 2;
 
 -- Links from source objects to target objects.
 CREATE TABLE links (
