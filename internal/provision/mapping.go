@@ -391,6 +391,9 @@ func (f *AttributeFlow) evaluate(ctx context.Context, env *expression.Env, v *Ev
 		v.Value = f.constant
 		return
 	case KindDirect:
+		if env.Source == nil {
+			return
+		}
 		value := env.Source.Attribute(f.Source)
 		// An empty attribute is an absent one; only an expression can mean "".
 		if value.IsNull() || !value.IsList() && value.String() == "" {

@@ -427,3 +427,64 @@ func TestDateTimeIsWrittenForSCIM(t *testing.T) {
 		t.Errorf("the same instant and number differ: %v", delta)
 	}
 }
+
+func TestListsOfPlainValues(t *testing.T) {
+	rt := scim.UserType(
+		&scim.Attribute{Name: "tags", Type: scim.TypeString, MultiValued: true},
+		&scim.Attribute{Name: "levels", Type: scim.TypeInteger, MultiValued: true},
+		&scim.Attribute{Name: "deputies", Type: scim.TypeReference, MultiValued: true, ReferenceTypes: []string{"User"}})
+	def := objectMapping(
+		attributeMapping(fsURN+":tags", "[tags]", flowType(FlowTypeMultiValueAddOnly)),
+		attributeMapping(fsURN+":levels", "[levels]"))
+	m, err := CompileMapping(def, rt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := expression.Map{"tags": expression.List([]string{"b", "c"}), "levels": expression.List([]string{"01", ""})}
+	got, _ := created(t, m, source, nil)
+	if want := `{"` + fsURN + `":{"tags":["b","c"],"levels":[1]}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	current := scim.NewResource(rt, object1(t, `{"`+fsURN+`":{"tags":["a","b"],"levels":[1]}}`))
+	delta, _ := m.Diff(evaluate(t, m, source), current, nil)
+	if got, want := describeDelta(t, delta), fsURN+`:tags: ["a","b"] -> ["a","b","c"]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if v := evaluate(t, m, expression.Map{"levels": words("high")}); v[1].Err == nil {
+		t.Error("a word is a number")
+	}
+	def.AttributeMappings = append(def.AttributeMappings, attributeMapping(fsURN+":deputies", "[deputies]"))
+	if _, err := CompileMapping(def, rt); err == nil || !strings.Contains(err.Error(), "only a group's members") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWebAddressesAreNoReferences(t *testing.T) {
+	m := compileUsers(t, attributeMapping("profileUrl", "[url]"))
+	if m.Flows[0].Reference {
+		t.Error("profileUrl is taken for a reference to a user")
+	}
+	if got := m.Flows[0].Kind.String(); got != "Direct" {
+		t.Errorf("got kind %s", got)
+	}
+}
+
+func TestConstants(t *testing.T) {
+	for _, tt := range []struct {
+		source *AttributeMappingSource
+		want   string
+	}{
+		{&AttributeMappingSource{Type: SourceConstant, Name: "a", Expression: `"a"`}, `{"title":"a"}`},
+		{&AttributeMappingSource{Type: SourceConstant, Expression: `"a"`}, `{"title":"a"}`},
+		{&AttributeMappingSource{Type: SourceConstant, Expression: `Head of sales`}, `{"title":"Head of sales"}`},
+		{&AttributeMappingSource{Type: SourceConstant, Name: "NULL", Expression: `NULL`}, `{}`},
+		{&AttributeMappingSource{Type: SourceConstant, Name: "%Title%", Expression: `%Title%`}, `{"title":"Dr"}`},
+	} {
+		m := compileUsers(t, &AttributeMapping{TargetAttributeName: "title", Source: tt.source})
+		r, _, _ := m.Resource(m.Evaluate(t.Context(), &expression.Env{Parameters: map[string]string{"Title": "Dr"}}), nil)
+		r.Attributes().Delete("schemas")
+		if got, _ := r.JSON(); string(got) != tt.want {
+			t.Errorf("%+v gives %s, want %s", tt.source, got, tt.want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -246,14 +247,39 @@ func ReadSchema(r io.Reader) (*Schema, error) {
 	if err := unmarshalNode(data, s); err != nil {
 		return nil, err
 	}
+	if err := s.checkSize(); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// checkSize refuses schemas that checking and compiling would choke on.
+func (s *Schema) checkSize() error {
+	n := len(s.Rules)
+	for _, r := range s.Rules {
+		n += len(r.ObjectMappings)
+		for _, m := range r.ObjectMappings {
+			n += len(m.AttributeMappings)
+		}
+	}
+	if n > maxMappings {
+		return &SchemaError{Path: "synchronizationRules", Message: fmt.Sprintf("there are %d rules and mappings, and at most %d are allowed", n, maxMappings)}
+	}
+	return nil
 }
 
 // MarshalJSON writes the schema as it was read, but for what was changed.
 func (s *Schema) MarshalJSON() ([]byte, error) { return appendNode(nil, s), nil }
 
 // UnmarshalJSON reads the schema as [ReadSchema] does.
-func (s *Schema) UnmarshalJSON(data []byte) error { return unmarshalInto(data, s) }
+func (s *Schema) UnmarshalJSON(data []byte) error {
+	r, err := ReadSchema(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	*s = *r
+	return nil
+}
 
 // MarshalJSON writes the definition in Graph's form.
 func (d *DirectoryDefinition) MarshalJSON() ([]byte, error) { return appendNode(nil, d), nil }

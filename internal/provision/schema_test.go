@@ -174,6 +174,13 @@ func TestReadSchemaLimits(t *testing.T) {
 	if _, err := ReadSchema(strings.NewReader(deep)); err == nil || !strings.Contains(err.Error(), "nested deeper") {
 		t.Errorf("a deep document gives %v", err)
 	}
+	many := `{"synchronizationRules":[{"objectMappings":[{"attributeMappings":[{}` + strings.Repeat(`,{}`, 5000) + `]}]}]}`
+	if _, err := ReadSchema(strings.NewReader(many)); err == nil || !strings.Contains(err.Error(), "5003 rules and mappings") {
+		t.Errorf("a schema of many mappings gives %v", err)
+	}
+	if err := json.Unmarshal([]byte(many), &Schema{}); err == nil {
+		t.Error("a schema of many mappings is taken in a request")
+	}
 	if _, err := ReadSchema(strings.NewReader("\ufeff{}")); err != nil {
 		t.Errorf("a byte order mark is refused: %v", err)
 	}

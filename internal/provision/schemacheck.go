@@ -94,6 +94,7 @@ type mappingCheck struct {
 	// source and listed are the schema's own descriptions of the source object and
 	// the target object; nil when it has none.
 	source, listed *ObjectDefinition
+	listedKeys     map[string]bool
 	flows          []*AttributeFlow
 	issues         []MappingIssue
 }
@@ -166,8 +167,13 @@ func (c *mappingCheck) listedTarget(path string) bool {
 	if c.listed == nil {
 		return false
 	}
-	key := pathKey(path)
-	return slices.ContainsFunc(c.listed.Attributes, func(a *AttributeDefinition) bool { return pathKey(a.Name) == key })
+	if c.listedKeys == nil {
+		c.listedKeys = make(map[string]bool, len(c.listed.Attributes))
+		for _, a := range c.listed.Attributes {
+			c.listedKeys[pathKey(a.Name)] = true
+		}
+	}
+	return c.listedKeys[pathKey(path)]
 }
 
 // suggestTarget looks for the attribute in the other schemas, and for a name
@@ -355,8 +361,15 @@ func (c *mappingCheck) flow(attr, sub string) *AttributeFlow {
 
 // nearest returns the name that s is probably a misspelling of, or "".
 func nearest(s string, names []string) string {
+	// Whoever writes so long a name, or has so many, is beyond help.
+	if len(s) > 200 || len(names) > 10_000 {
+		return ""
+	}
 	best, at := "", max(1, len(s)/4)+1
 	for _, n := range names {
+		if len(n) > 200 {
+			continue
+		}
 		if d := editDistance(strings.ToLower(s), strings.ToLower(n)); d < at {
 			best, at = n, d
 		}

@@ -22,6 +22,9 @@ import (
 const (
 	maxSchemaBytes = 16 << 20
 	maxSchemaDepth = 200
+	// maxMappings bounds the rules, object mappings and attribute mappings of a
+	// schema together; apps have some dozens.
+	maxMappings = 5000
 )
 
 // A SchemaError says what is wrong with a schema document and where.

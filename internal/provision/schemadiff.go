@@ -116,19 +116,28 @@ func (d *schemaDiff) objectMappings(a, b *ObjectMapping) {
 	d.compare("actions", "", a.FlowTypes.String(), b.FlowTypes.String())
 	d.compare("target object", "", a.TargetObjectName, b.TargetObjectName)
 	d.compare("scoping filter", "", a.Scope.String(), b.Scope.String())
+	old, current := a.byTarget(), b.byTarget()
 	for _, x := range a.AttributeMappings {
-		if b.Attribute(x.TargetAttributeName) == nil {
+		if current[pathKey(x.TargetAttributeName)] == nil {
 			d.add(ChangeRemoved, x.TargetAttributeName, "", x.String(), "")
 		}
 	}
 	for _, y := range b.AttributeMappings {
-		x := a.Attribute(y.TargetAttributeName)
+		x := old[pathKey(y.TargetAttributeName)]
 		if x == nil {
 			d.add(ChangeAdded, y.TargetAttributeName, "", "", y.String())
 			continue
 		}
 		d.attributeMappings(x, y)
 	}
+}
+
+func (m *ObjectMapping) byTarget() map[string]*AttributeMapping {
+	index := make(map[string]*AttributeMapping, len(m.AttributeMappings))
+	for _, a := range m.AttributeMappings {
+		index[pathKey(a.TargetAttributeName)] = a
+	}
+	return index
 }
 
 func (d *schemaDiff) attributeMappings(a, b *AttributeMapping) {
@@ -145,18 +154,26 @@ func (d *schemaDiff) attributeMappings(a, b *AttributeMapping) {
 // to have (the portal's "Edit attribute list").
 func (d *schemaDiff) attributeLists(a, b *Schema) {
 	x, y := targetAttributes(a), targetAttributes(b)
-	for _, t := range x {
-		if !slices.ContainsFunc(y, func(o listedAttribute) bool { return o.key == t.key }) {
-			d.add(ChangeRemoved, "attribute list", t.definition.Name, string(t.definition.Type), "")
+	index := func(list []listedAttribute) map[string]*AttributeDefinition {
+		m := make(map[string]*AttributeDefinition, len(list))
+		for _, l := range list {
+			m[l.key] = l.definition
+		}
+		return m
+	}
+	old, current := index(x), index(y)
+	for _, l := range x {
+		if current[l.key] == nil {
+			d.add(ChangeRemoved, "attribute list", l.definition.Name, string(l.definition.Type), "")
 		}
 	}
-	for _, t := range y {
-		i := slices.IndexFunc(x, func(o listedAttribute) bool { return o.key == t.key })
-		if i < 0 {
-			d.add(ChangeAdded, "attribute list", t.definition.Name, "", string(t.definition.Type))
+	for _, l := range y {
+		was := old[l.key]
+		if was == nil {
+			d.add(ChangeAdded, "attribute list", l.definition.Name, "", string(l.definition.Type))
 			continue
 		}
-		d.compare("attribute list", t.definition.Name, string(x[i].definition.Type), string(t.definition.Type))
+		d.compare("attribute list", l.definition.Name, string(was.Type), string(l.definition.Type))
 	}
 }
 
@@ -165,6 +182,8 @@ type listedAttribute struct {
 	definition *AttributeDefinition
 }
 
+// targetAttributes lists the attributes of the mapped target objects. The same
+// name may be in two objects.
 func targetAttributes(s *Schema) []listedAttribute {
 	var list []listedAttribute
 	for _, t := range objectTypes(s) {

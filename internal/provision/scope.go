@@ -165,8 +165,15 @@ func compilePattern(s string) (p pattern, err error) {
 	if p.part, err = regexp2.Compile(s); err != nil {
 		return p, err
 	}
-	if p.whole, err = regexp2.Compile(`\A(?:` + s + `)\z`); err != nil {
-		return p, err
+	p.whole = p.part
+	if RegexMatchesWholeValue {
+		if p.whole, err = regexp2.Compile(`\A(?:` + s + `)\z`); err != nil {
+			// A pattern in (?x) may end in a comment, which goes to the end of the line.
+			p.whole, err = regexp2.Compile(`\A(?:` + s + "\n" + `)\z`)
+		}
+		if err != nil {
+			return p, err
+		}
 	}
 	p.part.MatchTimeout, p.whole.MatchTimeout = regexTimeout, regexTimeout
 	return p, nil

@@ -82,6 +82,7 @@ func TestScopeOperators(t *testing.T) {
 		{"REGEX MATCH", `(?=.*x)[a-z]+`, text("axb"), true},
 		{"REGEX MATCH", `sales`, text("Sales"), false},
 		{"REGEX MATCH", `(?i)sales`, text("Sales"), true},
+		{"REGEX MATCH", `(?x) s a l e s # the team`, text("sales"), true},
 		{"REGEX MATCH", `.*`, null, false},
 		{"REGEX MATCH", `.*`, text(""), false},
 		{"NOT REGEX MATCH", `sales`, text("Sales"), true},
