@@ -64,7 +64,7 @@ func listAgentsOperation(c *call) (answer, error) {
 			return !slices.ContainsFunc(conditions, func(ok func(*Person) bool) bool { return !ok(p) })
 		}
 	}
-	return c.listOf("agents", c.world.agents, of, narrow, view)
+	return c.listPage("agents", c.world.agents, of, narrow, view)
 }
 
 // readAgent fills p from the body with the form and returns the groups the
@@ -160,7 +160,7 @@ func (c *call) seat(old, p *Person) error {
 func createAgent(c *call) (answer, error) {
 	p := &Person{Agent: &Agent{}}
 	want, errs := c.readAgent(agentForm, nil, p)
-	if err := c.refuse(errs); err != nil {
+	if err := c.refuse(merge(errs, c.world.missingFields(p))); err != nil {
 		return answer{}, err
 	}
 	if err := c.scopes(p); err != nil {

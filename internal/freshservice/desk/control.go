@@ -156,7 +156,7 @@ func (d *Desk) StageOwner(ctx context.Context, trouble string) (Person, error) {
 	}
 	p, s := old.copy(), w.settings
 	if s.Staged == nil && trouble != "restore" {
-		s.Staged = old
+		s.Staged = old.Agent
 	}
 	key := *w.ownerKey()
 	switch trouble {
@@ -171,11 +171,12 @@ func (d *Desk) StageOwner(ctx context.Context, trouble string) (Person, error) {
 		p.Agent.Occasional = true
 		key.Expires = StampOf(d.o.Now().Add(dayPass))
 	case "restore":
-		if s.Staged != nil {
-			p, s.Staged = s.Staged.copy(), nil
-		}
 		p.Inactive = false
 		key.Expires = 0
+		if s.Staged != nil {
+			a := *s.Staged
+			p.Agent, s.Staged = &a, nil
+		}
 		if p.Agent == nil {
 			role, ok := w.roles.named(fold(string(accountAdmin)))
 			if !ok {

@@ -8,8 +8,8 @@ import (
 )
 
 // The methods below change the account without HTTP, limits and rights, for
-// tests and demonstrations. They apply the same checks; a refusal is a
-// [*Problem].
+// tests and demonstrations. They apply the same checks, but for mandatory
+// custom fields; a refusal is a [*Problem].
 
 // AddRequester adds p, whose ID and times are set when they are 0, and returns
 // it as it is stored.
@@ -24,6 +24,7 @@ func (d *Desk) AddAgent(ctx context.Context, p Person) (Person, error) {
 	a := Agent{}
 	if p.Agent != nil {
 		a = *p.Agent
+		a.Roles = slices.Clone(a.Roles)
 	}
 	if len(a.Roles) == 0 {
 		role, err := d.role(string(serviceDeskAgent))
@@ -67,8 +68,8 @@ func (d *Desk) addPerson(ctx context.Context, p Person) (Person, error) {
 	return p, nil
 }
 
-// UpdatePerson replaces the person by what change makes of a copy. The lists
-// in the copy must be replaced, not edited.
+// UpdatePerson replaces the person by what edit makes of a copy. The lists in
+// the copy must be replaced, not edited.
 func (d *Desk) UpdatePerson(ctx context.Context, id int64, edit func(*Person)) (Person, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,7 +93,8 @@ func (d *Desk) UpdatePerson(ctx context.Context, id int64, edit func(*Person)) (
 	return *p, nil
 }
 
-// Person returns the person with that id.
+// Person returns the person with that id. The lists in it are the desk's own
+// and must not be edited, here and below.
 func (d *Desk) Person(id int64) (Person, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

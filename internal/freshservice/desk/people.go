@@ -168,19 +168,25 @@ func (w *world) checkPerson(old, p *Person) []FieldError {
 	if m := p.ReportingManagerID; m != 0 && m != prior.ReportingManagerID && w.people[m] == nil {
 		bad("reporting_manager_id", codeInvalidValue, "There is no user matching the given id %d", m)
 	}
-	if old == nil {
-		for _, f := range w.fields.sorted {
-			if f.Required && p.CustomFields[f.Name] == nil {
-				bad("custom_fields."+f.Name, codeMissingField, "It should be a/an %s", f.want())
-			}
-		}
-	}
 	if p.Agent != nil {
 		var roles []RoleAssignment
 		if prior.Agent != nil {
 			roles = prior.Agent.Roles
 		}
 		w.checkRoles(roles, p, bad)
+	}
+	return errs
+}
+
+// missingFields are the errors for mandatory custom fields without a value.
+// Only the API's creates ask for them: who was there before a field became
+// mandatory has no value either.
+func (w *world) missingFields(p *Person) []FieldError {
+	var errs []FieldError
+	for _, f := range w.fields.sorted {
+		if f.Required && p.CustomFields[f.Name] == nil {
+			errs = append(errs, FieldError{"custom_fields." + f.Name, "It should be a/an " + f.want(), codeMissingField})
+		}
 	}
 	return errs
 }

@@ -31,31 +31,37 @@ const (
 // queryField tells how to read one field of T; only the reader of its type is
 // set.
 type queryField[T any] struct {
-	typ      valueType
-	texts    func(T) []string
-	integers func(T) []int64
-	date     func(T) Stamp
-	choices  []string
+	typ     valueType
+	text    func(T) string // "" is no value
+	integer func(T) (n int64, ok bool)
+	many    func(T) []int64 // in place of integer, for lists
+	date    func(T) Stamp   // 0 is no value
+	choices []string
 	// prefix fields may be searched with ~[field]:'start'; pieces also matches
 	// at the pieces of an e-mail address.
 	prefix, pieces bool
 }
 
 func textField[T any](get func(T) string) queryField[T] {
-	return queryField[T]{typ: textType, texts: func(t T) []string { return one(get(t)) }}
+	return queryField[T]{typ: textType, text: get}
 }
 
 func integerField[T any](get func(T) int64) queryField[T] {
-	return queryField[T]{typ: integerType, integers: func(t T) []int64 { return one(get(t)) }}
+	return queryField[T]{typ: integerType, integer: func(t T) (int64, bool) {
+		n := get(t)
+		return n, n != 0
+	}}
 }
 
-// one is a list of v, empty when there is no value.
-func one[T comparable](v T) []T {
-	var zero T
-	if v == zero {
-		return nil
+// hasInteger reports whether one of the field's integers is accepted; a nil
+// accept asks whether there is any.
+func (f queryField[T]) hasInteger(t T, accept func(int64) bool) bool {
+	if f.many != nil {
+		all := f.many(t)
+		return accept == nil && len(all) > 0 || accept != nil && slices.ContainsFunc(all, accept)
 	}
-	return []T{v}
+	n, ok := f.integer(t)
+	return ok && (accept == nil || accept(n))
 }
 
 func (f queryField[T]) searchable() queryField[T] {
@@ -69,16 +75,14 @@ func personQuery(emailName string, fields []*Field) map[string]queryField[*Perso
 	email := textField(func(p *Person) string { return p.PrimaryEmail }).searchable()
 	email.pieces = true
 	m := map[string]queryField[*Person]{
-		"first_name":          textField(func(p *Person) string { return p.FirstName }).searchable(),
-		"last_name":           textField(func(p *Person) string { return p.LastName }).searchable(),
-		"name":                textField((*Person).Name).searchable(),
-		"job_title":           textField(func(p *Person) string { return p.JobTitle }),
-		emailName:             email,
-		"work_phone_number":   textField(func(p *Person) string { return p.WorkPhoneNumber }).searchable(),
-		"mobile_phone_number": textField(func(p *Person) string { return p.MobilePhoneNumber }).searchable(),
-		"department_id": {
-			typ: integerType, integers: func(p *Person) []int64 { return p.DepartmentIDs },
-		},
+		"first_name":           textField(func(p *Person) string { return p.FirstName }).searchable(),
+		"last_name":            textField(func(p *Person) string { return p.LastName }).searchable(),
+		"name":                 textField((*Person).Name).searchable(),
+		"job_title":            textField(func(p *Person) string { return p.JobTitle }),
+		emailName:              email,
+		"work_phone_number":    textField(func(p *Person) string { return p.WorkPhoneNumber }).searchable(),
+		"mobile_phone_number":  textField(func(p *Person) string { return p.MobilePhoneNumber }).searchable(),
+		"department_id":        {typ: integerType, many: func(p *Person) []int64 { return p.DepartmentIDs }},
 		"reporting_manager_id": integerField(func(p *Person) int64 { return p.ReportingManagerID }),
 		"location_id":          integerField(func(p *Person) int64 { return p.LocationID }),
 		"time_zone":            textField(func(p *Person) string { return p.TimeZone }),
@@ -95,12 +99,9 @@ func personQuery(emailName string, fields []*Field) map[string]queryField[*Perso
 			q = textField(customText(f.Name))
 			q.typ, q.choices = choiceType, f.Choices
 		case "custom_number":
-			q = queryField[*Person]{typ: integerType, integers: func(p *Person) []int64 {
+			q = queryField[*Person]{typ: integerType, integer: func(p *Person) (int64, bool) {
 				n, err := strconv.ParseInt(string(p.CustomFields[f.Name]), 10, 64)
-				if err != nil {
-					return nil
-				}
-				return []int64{n}
+				return n, err == nil
 			}}
 		case "custom_date":
 			text := customText(f.Name)
@@ -316,17 +317,14 @@ func (p *queryParser[T]) term(name string, f queryField[T], op byte, lit literal
 	switch f.typ {
 	case integerType:
 		if null && op == ':' {
-			return func(t T) bool { return len(f.integers(t)) == 0 }, nil
+			return func(t T) bool { return !f.hasInteger(t, nil) }, nil
 		}
 		n, err := strconv.ParseInt(lit.text, 10, 64)
 		if lit.quoted || err != nil || n < 0 {
 			return p.reject(name, `["It should be a/an Positive Integer"]`)
 		}
-		return func(t T) bool {
-			return slices.ContainsFunc(f.integers(t), func(v int64) bool {
-				return op == ':' && v == n || op == '>' && v >= n || op == '<' && v <= n
-			})
-		}, nil
+		accept := func(v int64) bool { return op == ':' && v == n || op == '>' && v >= n || op == '<' && v <= n }
+		return func(t T) bool { return f.hasInteger(t, accept) }, nil
 	case dateType:
 		if null && op == ':' {
 			return func(t T) bool { return f.date(t) == 0 }, nil
@@ -338,7 +336,7 @@ func (p *queryParser[T]) term(name string, f queryField[T], op byte, lit literal
 		return dateTerm(f, op, lit.text, at), nil
 	}
 	if null && op == ':' {
-		return func(t T) bool { return len(f.texts(t)) == 0 }, nil
+		return func(t T) bool { return f.text(t) == "" }, nil
 	}
 	if !lit.quoted || op != ':' {
 		return p.reject(name, `["It should be a/an String"]`)
@@ -347,7 +345,8 @@ func (p *queryParser[T]) term(name string, f queryField[T], op byte, lit literal
 		return p.reject(name, `["It should be one of the choice value."]`)
 	}
 	return func(t T) bool {
-		return slices.ContainsFunc(f.texts(t), func(s string) bool { return strings.EqualFold(s, lit.text) })
+		s := f.text(t)
+		return s != "" && strings.EqualFold(s, lit.text)
 	}, nil
 }
 
@@ -406,10 +405,8 @@ func (p *queryParser[T]) startsWith() (func(T) bool, error) {
 	start := strings.ToLower(lit.text)
 	return func(t T) bool {
 		for _, f := range fs {
-			for _, s := range f.texts(t) {
-				if hasStart(strings.ToLower(s), start, f.pieces) {
-					return true
-				}
+			if s := f.text(t); s != "" && hasStart(strings.ToLower(s), start, f.pieces) {
+				return true
 			}
 		}
 		return false

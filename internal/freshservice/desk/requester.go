@@ -82,7 +82,7 @@ func listPeople(c *call) (answer, error) {
 	if all {
 		list = c.world.everyone
 	}
-	return c.listOf("requesters", list, of, nil, view)
+	return c.listPage("requesters", list, of, nil, view)
 }
 
 // queryPeople answers ?query= from the index: 30 a page, newest first, no link.
@@ -99,9 +99,9 @@ func (c *call) queryPeople(noun, emailName string, of func(*Person) bool, view f
 	return answer{body: envelope{noun: views(found, view)}}, nil
 }
 
-// listOf answers a list by first name. The filters for e-mail and phone go
+// listPage answers a list by first name. The filters for e-mail and phone go
 // through their indexes; narrow, which may be nil, is a further condition.
-func (c *call) listOf(noun string, list *order[*Person], of, narrow func(*Person) bool, view func(*Person) any) (answer, error) {
+func (c *call) listPage(noun string, list *order[*Person], of, narrow func(*Person) bool, view func(*Person) any) (answer, error) {
 	pg, err := c.paging()
 	if err != nil {
 		return answer{}, err
@@ -135,7 +135,12 @@ func (c *call) candidates() (seq iter.Seq[*Person], filtered bool) {
 		}
 		conditions = append(conditions, func(p *Person) bool { return has(p, v) })
 	}
-	by("email", func(v string) []int64 { return one(w.byEmail[fold(v)]) }, func(p *Person, v string) bool {
+	by("email", func(v string) []int64 {
+		if p := w.withEmail(v); p != nil {
+			return []int64{p.ID}
+		}
+		return nil
+	}, func(p *Person, v string) bool {
 		return w.byEmail[fold(v)] == p.ID
 	})
 	by("mobile_phone_number", func(v string) []int64 { return w.byMobile[v] }, func(p *Person, v string) bool {
@@ -180,7 +185,7 @@ func viewRequester(c *call) (answer, error) {
 func createRequester(c *call) (answer, error) {
 	p := &Person{}
 	errs := requesterForm.fill(c.world, p, c.body)
-	if err := c.refuse(merge(errs, c.world.checkPerson(nil, p))); err != nil {
+	if err := c.refuse(merge(errs, append(c.world.checkPerson(nil, p), c.world.missingFields(p)...))); err != nil {
 		return answer{}, err
 	}
 	p.ID = c.world.newID()

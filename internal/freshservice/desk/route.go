@@ -164,7 +164,10 @@ func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	var out answer
 	var err error
-	f := d.faults.pick(r, now)
+	var f *fault
+	if !a.refused {
+		f = d.faults.pick(r, now)
+	}
 	switch {
 	case a.refused:
 		h.Set("Retry-After", strconv.Itoa(max(1, seconds(a.retryAfter))))

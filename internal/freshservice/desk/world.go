@@ -45,8 +45,8 @@ type settings struct {
 	// LastID is the highest id given to an object that is gone, so that ids
 	// are never given twice.
 	LastID int64 `json:"last_id"`
-	// Staged holds the key owner's state before trouble was staged.
-	Staged *Person `json:"staged,omitempty"`
+	// Staged is what the key's owner was before trouble was staged.
+	Staged *Agent `json:"staged,omitempty"`
 }
 
 // apiKey is a key and whose it is.
