@@ -17,6 +17,8 @@ import (
 type Directory struct {
 	db      *DB
 	account string
+	// hides: it is that of a mirror and may hold hidden resources.
+	hides bool
 }
 
 var (
@@ -26,7 +28,7 @@ var (
 
 // Directory returns the embedded directory of an account. It costs nothing to
 // make.
-func (db *DB) Directory(accountID string) *Directory { return &Directory{db, accountID} }
+func (db *DB) Directory(accountID string) *Directory { return &Directory{db: db, account: accountID} }
 
 // A row is a resource as it was read.
 type row struct {

@@ -14,7 +14,8 @@ import (
 // A clause is a filter, or the part of it that SQL can decide.
 type clause struct {
 	// sql is a condition on resources, "" for one that every row satisfies.
-	// It may be NULL where it is not true.
+	// It may be NULL where it is not true. Where an index helps, the condition
+	// keeps to the collection by itself.
 	sql string
 	// exact: the condition is true for just the resources that match. Otherwise
 	// it is true for these and perhaps for others.
@@ -239,9 +240,9 @@ func (tr *translator) text(column string, op scim.Operator, value scim.Value) cl
 	}
 	switch op {
 	case scim.Eq:
-		return clause{sql: column + " = " + tr.arg(s), exact: true, index: byKey}
+		return clause{sql: tr.within() + column + " = " + tr.arg(s), exact: true, index: byKey}
 	case scim.Sw:
-		c := clause{sql: column + " >= " + tr.arg(s), exact: true, index: byRange}
+		c := clause{sql: tr.within() + column + " >= " + tr.arg(s), exact: true, index: byRange}
 		if end := after(s); end != "" {
 			c.sql += " AND " + column + " < " + tr.arg(end)
 		}
@@ -257,6 +258,9 @@ func (tr *translator) text(column string, op scim.Operator, value scim.Value) cl
 	}
 	return nothing
 }
+
+// within begins a condition on the columns of an index.
+func (tr *translator) within() string { return "collection = " + tr.arg(int64(tr.self)) + " AND " }
 
 func ordering(op scim.Operator) string {
 	switch op {
@@ -321,6 +325,7 @@ func (tr *translator) date(column string, op scim.Operator, value scim.Value) cl
 	c := clause{exact: true}
 	if column == "modified" {
 		c.index = byRange
+		column = tr.within() + column
 	}
 	switch op {
 	case scim.Eq:

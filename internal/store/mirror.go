@@ -27,7 +27,7 @@ var _ freshservice.Mirror = (*Mirror)(nil)
 // types, for records that are found without saying which; those not given are
 // the default ones.
 func (db *DB) Mirror(accountID string, types ...*scim.ResourceType) *Mirror {
-	m := &Mirror{dir: db.Directory(accountID), types: make(map[string]*scim.ResourceType)}
+	m := &Mirror{dir: &Directory{db: db, account: accountID, hides: true}, types: make(map[string]*scim.ResourceType)}
 	for _, t := range types {
 		m.types[t.Name] = t
 	}

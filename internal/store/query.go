@@ -87,7 +87,7 @@ func orderOf(t *scim.ResourceType, q scim.Query) order {
 	}
 	switch p.Attr + "." + p.Sub {
 	case attrUserName + ".":
-		o.column = "nullif(user_name_key, '')"
+		o.column = "user_name_key" // never empty; its index gives the order
 	case attrDisplayName + ".":
 		o.column = "nullif(display_name_key, '')"
 	case attrExternalID + ".":
@@ -175,17 +175,22 @@ func (p *plan) arg(v any) string {
 
 // base returns the condition for all candidates.
 func (p *plan) base() string {
-	var s string
-	if p.where.index == byScan {
+	var parts []string
+	switch {
+	case p.where.index != byScan: // keeps to the collection by itself
+	case p.where.sql == "" && p.by.column != "":
+		parts = append(parts, "collection = "+p.arg(int64(p.self))) // an index may give the order
+	default:
 		// In the order of the table, whose rows lie together.
-		s = "seq BETWEEN " + p.arg(p.self.first()) + " AND " + p.arg(p.self.last()) + " AND hidden = 0"
-	} else {
-		s = "collection = " + p.arg(int64(p.self)) + " AND hidden = 0"
+		parts = append(parts, "seq BETWEEN "+p.arg(p.self.first())+" AND "+p.arg(p.self.last()))
+	}
+	if p.d.hides {
+		parts = append(parts, "hidden = 0")
 	}
 	if p.where.sql != "" {
-		s += " AND (" + p.where.sql + ")"
+		parts = append(parts, "("+p.where.sql+")")
 	}
-	return s
+	return strings.Join(parts, " AND ")
 }
 
 // list answers a query without filter and order: the totals are kept, and the
@@ -270,6 +275,10 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 		page.Total = p.at.Total
 	case p.start == 0 && len(rows) < limit:
 		page.Total = len(rows)
+	case p.q.Filter == nil:
+		if err := tx.Row(`SELECT total FROM collections WHERE num = $1`, []any{int64(p.self)}, &page.Total); err != nil {
+			return nil, nil, err
+		}
 	default:
 		p.args = p.args[:plainArgs]
 		err := tx.Row(`SELECT count(*) FROM resources WHERE `+base, p.args, &page.Total)
@@ -289,17 +298,18 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 // orderBy returns the terms of ORDER BY. Resources without the value come
 // last, descending first (RFC 7644 section 3.4.2.3).
 func (p *plan) orderBy(back bool) string {
-	desc := func(b bool) string {
-		if b {
-			return " DESC"
-		}
-		return ""
+	seq := "seq"
+	if back {
+		seq = "seq DESC"
 	}
-	if p.by.path == nil {
-		return "seq" + desc(back)
+	switch {
+	case p.by.path == nil:
+		return seq
+	case p.by.descending != back:
+		return p.by.column + " DESC NULLS FIRST, " + seq
+	default:
+		return p.by.column + " NULLS LAST, " + seq
 	}
-	down := desc(p.by.descending != back)
-	return p.by.column + " IS NULL" + down + ", " + p.by.column + down + ", seq" + desc(back)
 }
 
 // beyond returns the condition for what lies on the far side of the cursor.

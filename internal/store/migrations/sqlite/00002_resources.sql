@@ -29,7 +29,7 @@ CREATE TABLE resources (
 ) STRICT;
 
 CREATE UNIQUE INDEX resources_id ON resources (collection, id);
-CREATE UNIQUE INDEX resources_user_name ON resources (collection, user_name_key) WHERE user_name_key IS NOT NULL;
+CREATE UNIQUE INDEX resources_user_name ON resources (collection, user_name_key);
 CREATE INDEX resources_external_id ON resources (collection, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX resources_display_name ON resources (collection, display_name_key) WHERE display_name_key IS NOT NULL;
 CREATE INDEX resources_modified ON resources (collection, modified);
