@@ -97,8 +97,9 @@ type Bridge struct {
 	learnedMu sync.Mutex
 	learned   map[Kind]map[string]bool
 
-	keyMu      sync.Mutex
-	keyChecked time.Time
+	keyMu       sync.Mutex
+	keyChecked  time.Time
+	barredUntil time.Time
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -173,7 +174,7 @@ func (b *Bridge) Query(ctx context.Context, t *scim.ResourceType, q scim.Query) 
 // Create creates a person or group in Freshservice, or takes over the person
 // who holds the address there.
 func (b *Bridge) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
-	if err := b.ready(ctx); err != nil {
+	if err := b.writable(ctx); err != nil {
 		return nil, err
 	}
 	if r.Type.Name == b.groups.Name {
@@ -184,7 +185,7 @@ func (b *Bridge) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, 
 
 // Update changes a person or group in Freshservice as far as the change shows there.
 func (b *Bridge) Update(ctx context.Context, t *scim.ResourceType, id string, cond scim.Precondition, change func(*scim.Resource) error) (*scim.Resource, error) {
-	if err := b.ready(ctx); err != nil {
+	if err := b.writable(ctx); err != nil {
 		return nil, err
 	}
 	if t.Name == b.groups.Name {
@@ -196,11 +197,19 @@ func (b *Bridge) Update(ctx context.Context, t *scim.ResourceType, id string, co
 // Delete deactivates a person, who then exists in Freshservice only, and
 // deletes a group.
 func (b *Bridge) Delete(ctx context.Context, t *scim.ResourceType, id string, cond scim.Precondition) error {
-	if err := b.ready(ctx); err != nil {
+	if err := b.writable(ctx); err != nil {
 		return err
 	}
 	if t.Name == b.groups.Name {
 		return b.deleteGroup(ctx, id, cond)
 	}
 	return b.deleteUser(ctx, id, cond)
+}
+
+// writable is ready for a write.
+func (b *Bridge) writable(ctx context.Context) error {
+	if err := b.barred(); err != nil {
+		return err
+	}
+	return b.ready(ctx)
 }

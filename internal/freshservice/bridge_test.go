@@ -52,7 +52,7 @@ func (t inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error)
 type account struct {
 	t      testing.TB
 	desk   *desk.Desk
-	mirror *freshservicetest.Mirror
+	mirror mirror
 	client *freshservice.Client
 	*freshservice.Bridge
 
@@ -65,9 +65,19 @@ type setup struct {
 	settings freshservice.Settings
 	client   freshservice.ClientOptions
 	now      func() time.Time
-	mirror   *freshservicetest.Mirror
+	mirror   mirror
 	over     *desk.Desk
 }
+
+// mirror is what the tests need of one.
+type mirror interface {
+	freshservice.Mirror
+	Notes(t *scim.ResourceType, id string) []freshservice.Note
+	Writes() int
+}
+
+// newMirror is how tests make theirs.
+var newMirror = func(testing.TB) mirror { return freshservicetest.NewMirror() }
 
 func open(t testing.TB, s setup) *account {
 	t.Helper()
@@ -85,7 +95,7 @@ func open(t testing.TB, s setup) *account {
 		a.desk = d
 	}
 	if a.mirror == nil {
-		a.mirror = freshservicetest.NewMirror()
+		a.mirror = newMirror(t)
 	}
 	s.client.Domain, s.client.APIKey, s.client.HTTP = "acme", apiKey, &http.Client{Transport: inProcess{a.desk}}
 	if s.client.RetryDelay == 0 {

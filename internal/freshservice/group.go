@@ -68,7 +68,7 @@ func (b *Bridge) createGroup(ctx context.Context, r *scim.Resource) (*scim.Resou
 			g = b.groupInFreshservice(ctx, kind, name)
 		}
 		if g == nil {
-			return nil, b.refuse(ctx, err, groupOrigin(name))
+			return nil, b.refuse(err, groupOrigin(name))
 		}
 	}
 	r.ID = formatID(g.ID)
@@ -210,7 +210,7 @@ func (b *Bridge) renameGroup(ctx context.Context, kind GroupKind, id string, k *
 		return b.groupGone(ctx, id)
 	}
 	if err != nil {
-		return b.refuse(ctx, err, groupOrigin(name))
+		return b.refuse(err, groupOrigin(name))
 	}
 	k.Group, k.Touched = g, b.now()
 	return nil
@@ -245,7 +245,7 @@ func (b *Bridge) deleteGroup(ctx context.Context, id string, cond scim.Precondit
 		return err
 	}
 	if err := b.client.DeleteGroup(ctx, kind, k.Group.ID); err != nil && !IsNotFound(err) {
-		return b.refuse(ctx, err, nil)
+		return b.refuse(err, nil)
 	}
 	return b.mirror.Remove(context.WithoutCancel(ctx), b.groups, id)
 }
@@ -253,7 +253,7 @@ func (b *Bridge) deleteGroup(ctx context.Context, id string, cond scim.Precondit
 // EditMembers adds and removes members of a group without reading the others
 // from Freshservice.
 func (b *Bridge) EditMembers(ctx context.Context, groupID string, cond scim.Precondition, add, remove []scim.Member) (string, error) {
-	if err := b.ready(ctx); err != nil {
+	if err := b.writable(ctx); err != nil {
 		return "", err
 	}
 	if _, err := b.groupKind(); err != nil {
@@ -358,7 +358,7 @@ func (b *Bridge) changeMembers(ctx context.Context, rec *Record, k *kept, cond s
 			return "", err
 		}
 	}
-	return version, b.refuse(ctx, failure, nil)
+	return version, b.refuse(failure, nil)
 }
 
 func membersOf(ids []string) []scim.Member {

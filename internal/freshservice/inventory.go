@@ -80,6 +80,10 @@ func (b *Bridge) ready(ctx context.Context) error {
 		return nil
 	}
 	if inv.running == nil {
+		if err := b.barred(); err != nil {
+			inv.mu.Unlock()
+			return err
+		}
 		b.startListing()
 	}
 	running := inv.running
@@ -93,7 +97,7 @@ func (b *Bridge) ready(ctx context.Context) error {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	if inv.state.Completed.IsZero() {
-		return b.refuse(ctx, inv.err, nil)
+		return b.refuse(inv.err, nil)
 	}
 	return nil
 }
@@ -164,7 +168,7 @@ func (b *Bridge) Refresh(ctx context.Context) (Inventory, error) {
 	}
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	return inv.state.status(false), b.refuse(ctx, inv.err, nil)
+	return inv.state.status(false), b.refuse(inv.err, nil)
 }
 
 // listAll reads the catalogue, then agents, requesters and groups by pages.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,6 +183,14 @@ func (j *job) fields(ctx context.Context, reactivated, converted bool) (Fields, 
 		return differences(j.t, p), nil
 	}
 	fields = changes(before, j.t, p)
+	// What goes along because Freshservice lacks it is not worth a refusal again.
+	for name, o := range j.t.origin {
+		if has(fields, name) && reflect.DeepEqual(fields[name], before.fields[name]) && slices.ContainsFunc(j.k.Notes, func(n Note) bool {
+			return n.Attribute == o.attribute && n.Value == o.value && (n.Code == "refused_by_freshservice" || n.Code == "email_taken")
+		}) {
+			remove(fields, name)
+		}
+	}
 	if converted {
 		maps.Copy(fields, differences(j.t, p))
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"lockstep/internal/scim"
 )
 
 // A CredentialReason says what is wrong with an account's domain or key.
@@ -156,9 +158,31 @@ func (b *Bridge) report(err *CredentialError) {
 	}
 }
 
+// barredFor is how long nothing is written after Freshservice has rejected the
+// key: too many failed logins lock its owner out.
+const barredFor = 30 * time.Second
+
+func (b *Bridge) bar() {
+	b.keyMu.Lock()
+	defer b.keyMu.Unlock()
+	b.barredUntil = b.now().Add(barredFor)
+}
+
+// barred is the error for a call that is not worth sending, nil otherwise.
+func (b *Bridge) barred() error {
+	b.keyMu.Lock()
+	defer b.keyMu.Unlock()
+	left := b.barredUntil.Sub(b.now())
+	if left <= 0 {
+		return nil
+	}
+	return &scim.Error{Type: scim.Unavailable, RetryAfter: left,
+		Detail: fmt.Sprintf("Freshservice no longer accepts the API key of account %s; run: lockstep account rotate-key", b.client.domain)}
+}
+
 // examineKey finds out, at most once a minute and without delaying anybody,
 // why the key is not allowed something, and reports what it finds.
-func (b *Bridge) examineKey(context.Context) {
+func (b *Bridge) examineKey() {
 	b.keyMu.Lock()
 	defer b.keyMu.Unlock()
 	if now := b.now(); b.keyChecked.IsZero() || now.Sub(b.keyChecked) >= time.Minute {

@@ -244,9 +244,12 @@ func TestUnknownPlacesBySetting(t *testing.T) {
 
 func TestFreshservicesRefusals(t *testing.T) {
 	t.Parallel()
-	a := open(t, setup{desk: desk.Options{Seed: company()}, client: freshservice.ClientOptions{MaxTries: 2}}).warm()
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	a := open(t, setup{desk: desk.Options{Seed: company()}, client: freshservice.ClientOptions{MaxTries: 2}, now: func() time.Time { return now }}).warm()
 	id := a.create(ines).ID
 	fault := func(f desk.Fault) {
+		a.Settle()
+		now = now.Add(time.Minute)
 		if err := a.desk.SetFaults(f); err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +294,23 @@ func TestFreshservicesRefusals(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), apiKey) {
 			t.Error("the key is in the error")
 		}
+		if c.fault.Status == http.StatusUnauthorized {
+			// A rejected key is not tried again and again.
+			a.desk.ResetCalls()
+			_, err := a.tryPatch(id, fmt.Sprintf(title, "U"))
+			wantError(t, err, scim.Unavailable, "", "rotate-key")
+			a.wantCalls()
+		}
 	}
+	// An account that takes no externalId is asked once; it reads back all the same.
+	fault(desk.Fault{Method: "POST", Kind: "error", Status: 400, Count: 1, Body: json.RawMessage(`{"description":"Validation failed","errors":[{"field":"external_id","message":"It should be a/an Integer","code":"datatype_mismatch"}]}`)})
+	r := a.create(`{"userName":"e1@acme.example","externalId":"guid-1","name":{"givenName":"E"}}`)
+	a.wantCalls("POST /requesters", "POST /requesters")
+	a.wantNotes(r.ID)
+	if r = a.create(`{"userName":"e2@acme.example","externalId":"guid-2","name":{"givenName":"E"}}`); r.Peek().Text("externalId") != "guid-2" {
+		t.Error("externalId is lost")
+	}
+	a.wantCalls("POST /requesters")
 	a.Settle()
 	a.mu.Lock()
 	var reason []freshservice.CredentialReason
@@ -305,7 +324,7 @@ func TestFreshservicesRefusals(t *testing.T) {
 	if !slices.Contains(reason, freshservice.KeyRejected) {
 		t.Errorf("credential failures %v", reason)
 	}
-	fault(desk.Fault{Method: "PUT", Kind: "429", RetryAfter: 1, Count: 0})
+	fault(desk.Fault{Method: "PUT", Kind: "429", RetryAfter: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err = a.Update(ctx, users, id, scim.Precondition{}, func(r *scim.Resource) error { r.Attributes().Set("title", "Late"); return nil })

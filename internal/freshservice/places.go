@@ -280,7 +280,7 @@ func (b *Bridge) place(ctx context.Context, t *translation, n *names, name, attr
 	if !ok {
 		var err error
 		if id, ok, err = b.findOrMake(ctx, n, name, policy == CreateName); err != nil {
-			return b.refuse(ctx, err, &translation{origin: map[string]origin{"name": {attribute, name}}})
+			return b.refuse(err, &translation{origin: map[string]origin{"name": {attribute, name}}})
 		}
 	}
 	switch {

@@ -13,7 +13,7 @@ import (
 
 // refuse turns what went wrong with a call into an error in SCIM's terms. t,
 // when not nil, tells which SCIM attribute each field came from.
-func (b *Bridge) refuse(ctx context.Context, err error, t *translation) error {
+func (b *Bridge) refuse(err error, t *translation) error {
 	var known *scim.Error
 	var transport *TransportError
 	var api *APIError
@@ -31,12 +31,12 @@ func (b *Bridge) refuse(ctx context.Context, err error, t *translation) error {
 		return &scim.Error{Type: scim.Unavailable, Err: err, RetryAfter: 30 * time.Second,
 			Detail: fmt.Sprintf("Freshservice (%s) cannot be reached; nothing was changed", b.client.domain)}
 	case errors.As(err, &api):
-		return b.refuseAPI(ctx, api, t)
+		return b.refuseAPI(api, t)
 	}
 	return &scim.Error{Type: scim.Internal, Detail: "the Freshservice bridge failed", Err: err}
 }
 
-func (b *Bridge) refuseAPI(ctx context.Context, e *APIError, t *translation) error {
+func (b *Bridge) refuseAPI(e *APIError, t *translation) error {
 	out := func(typ scim.ErrorType, format string, args ...any) *scim.Error {
 		return &scim.Error{Type: typ, Err: e, RetryAfter: e.RetryAfter, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -52,10 +52,11 @@ func (b *Bridge) refuseAPI(ctx context.Context, e *APIError, t *translation) err
 	}
 	switch {
 	case e.Status == http.StatusUnauthorized:
+		b.bar()
 		b.report(&CredentialError{Reason: KeyRejected, Domain: b.client.domain, Err: e})
 		return out(scim.Unavailable, "Freshservice no longer accepts the API key of account %s; run: lockstep account rotate-key", b.client.domain)
 	case e.Status == http.StatusForbidden:
-		return b.refuseForbidden(ctx, e, out)
+		return b.refuseForbidden(e, out)
 	case e.Status == http.StatusBadRequest && len(e.Fields) > 0:
 		f := e.Fields[0]
 		o := t.blame(f.Field)
@@ -83,7 +84,7 @@ func (b *Bridge) refuseAPI(ctx context.Context, e *APIError, t *translation) err
 	return out(scim.BadGateway, "Freshservice answered %d: %s", e.Status, e.reason())
 }
 
-func (b *Bridge) refuseForbidden(ctx context.Context, e *APIError, out func(scim.ErrorType, string, ...any) *scim.Error) error {
+func (b *Bridge) refuseForbidden(e *APIError, out func(scim.ErrorType, string, ...any) *scim.Error) error {
 	makesAgent := e.Method == http.MethodPost && e.Route == "/agents" || strings.HasSuffix(e.Route, "/convert_to_agent") || e.Route == "/agents/{id}/reactivate"
 	message := strings.ToLower(e.Description)
 	licence := strings.Contains(message, "licen") || strings.Contains(message, "seat") || strings.Contains(message, "number of agents") || strings.Contains(message, "agent limit")
@@ -96,7 +97,7 @@ func (b *Bridge) refuseForbidden(ctx context.Context, e *APIError, out func(scim
 	case makesAgent && licence:
 		return out(scim.Forbidden, "Freshservice has no agent licence left (%s); free one, buy one, or make the person a requester (isAgent false)", e.reason())
 	}
-	b.examineKey(ctx)
+	b.examineKey()
 	if makesAgent {
 		return out(scim.Forbidden, "Freshservice refuses to make this person an agent (%s): either no agent licence is left, or the owner of the API key may not manage agents", e.reason())
 	}
@@ -171,9 +172,7 @@ func attributeFor(field string) string {
 // refuses by name is left out and noted, and the rest is sent again. It
 // returns nil without an error when nothing is left to send.
 func (b *Bridge) write(ctx context.Context, t *translation, fields Fields, update bool, send func(Fields) (*Person, error)) (*Person, error) {
-	if update {
-		b.dropLearned(t, fields)
-	}
+	b.dropLearned(t, fields, update)
 	for try := 1; ; try++ {
 		if len(fields) == 0 || update && len(fields) == 1 && fields[flagSeesTickets] != nil && !t.restoreFlag {
 			return nil, nil
@@ -205,7 +204,7 @@ func (b *Bridge) dropRefused(t *translation, fields Fields, e *APIError, update 
 		name, o := t.named(f.Field)
 		remove(fields, name)
 		structural := f.Code == "invalid_field" || f.Code == "readonly_field" || f.Code == "inaccessible_field"
-		if update && structural {
+		if update && structural || name == "external_id" {
 			b.learnedMu.Lock()
 			b.learned[t.kind][name] = true
 			b.learnedMu.Unlock()
@@ -227,11 +226,13 @@ func (t *translation) refused(name string, o origin, reason string) {
 	}
 }
 
-func (b *Bridge) dropLearned(t *translation, fields Fields) {
+// dropLearned takes out what the account is known to refuse. Older accounts
+// refuse every externalId; the rest was refused in updates only.
+func (b *Bridge) dropLearned(t *translation, fields Fields, update bool) {
 	b.learnedMu.Lock()
 	defer b.learnedMu.Unlock()
 	for name := range b.learned[t.kind] {
-		if has(fields, name) {
+		if has(fields, name) && (update || name == "external_id") {
 			remove(fields, name)
 			if o, ok := t.origin[name]; ok {
 				t.refused(name, o, "this account does not allow changing it through the API")

@@ -133,7 +133,7 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 		if kind == Agent {
 			b.returnAgent(ctx)
 		}
-		return nil, b.refuse(ctx, err, t)
+		return nil, b.refuse(err, t)
 	}
 	if overBudget {
 		b.overBudget(t)
@@ -146,10 +146,10 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 		var e *APIError
 		if address != "" && errors.As(err, &e) {
 			if _, duplicate := e.Duplicate(); duplicate {
-				return b.adoptDuplicate(ctx, r, address, b.refuse(ctx, err, t))
+				return b.adoptDuplicate(ctx, r, address, b.refuse(err, t))
 			}
 		}
-		return nil, b.refuse(ctx, err, t)
+		return nil, b.refuse(err, t)
 	}
 	k := &kept{Person: p, Claimed: true, Touched: b.now()}
 	rec := &Record{Resource: r}
@@ -167,7 +167,7 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 			if storeErr := b.store(ctx, rec, k, t.notes); storeErr != nil {
 				return nil, storeErr
 			}
-			return nil, b.refuse(ctx, err, t)
+			return nil, b.refuse(err, t)
 		}
 	}
 	if err := b.store(ctx, rec, k, t.notes); err != nil {
@@ -182,7 +182,7 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 func (b *Bridge) adoptDuplicate(ctx context.Context, r *scim.Resource, address string, refusal error) (*Record, error) {
 	p, err := b.client.FindByEmail(ctx, address)
 	if err != nil {
-		return nil, b.refuse(ctx, err, nil)
+		return nil, b.refuse(err, nil)
 	}
 	if p == nil {
 		return nil, refusal
@@ -241,7 +241,7 @@ func (b *Bridge) takeOver(ctx context.Context, id string, p *Person, r *scim.Res
 				return nil, storeErr
 			}
 		}
-		return nil, b.refuse(ctx, err, j.t)
+		return nil, b.refuse(err, j.t)
 	}
 	k.Claimed = true
 	r.ID = id
@@ -302,7 +302,7 @@ func (b *Bridge) updateLocked(ctx context.Context, id string, cond scim.Precondi
 				return nil, false, storeErr
 			}
 		}
-		return nil, false, b.refuse(ctx, err, j.t)
+		return nil, false, b.refuse(err, j.t)
 	}
 	k.Claimed = true
 	rec = &Record{Resource: now}
@@ -405,7 +405,7 @@ func (b *Bridge) deleteUser(ctx context.Context, id string, cond scim.Preconditi
 	if err := b.deactivate(ctx, k); IsNotFound(err) {
 		return b.mirror.Remove(context.WithoutCancel(ctx), b.users, id)
 	} else if err != nil {
-		return b.refuse(ctx, err, nil)
+		return b.refuse(err, nil)
 	}
 	if err := b.leaveGroups(ctx, id); err != nil {
 		return err
