@@ -101,8 +101,9 @@ func (n *Node) graph(text map[*Node]string) GraphSource {
 	return g
 }
 
-// maxGraphDepth is as deep as an expression of MaxLength can be.
-const maxGraphDepth = MaxLength / 2
+// maxGraphDepth is as deep as an expression of MaxLength can be: the shortest
+// function that takes an argument has three letters.
+const maxGraphDepth = MaxLength / len("Not()")
 
 // FromGraph returns the canonical text of an expression in Microsoft Graph's
 // form. The expression text is what counts when there is one, since that is
@@ -110,7 +111,7 @@ const maxGraphDepth = MaxLength / 2
 // name and parameters. Parameters find their places by their keys, and by
 // their order where a key is unknown.
 func FromGraph(g GraphSource) (string, error) {
-	text, err := fromGraph(g, maxGraphDepth)
+	text, err := fromGraph(g, "the source", maxGraphDepth)
 	if err != nil {
 		return "", err
 	}
@@ -121,7 +122,8 @@ func FromGraph(g GraphSource) (string, error) {
 	return p.String(), nil
 }
 
-func fromGraph(g GraphSource, depth int) (string, error) {
+// fromGraph makes the text of one part; place names it in errors.
+func fromGraph(g GraphSource, place string, depth int) (string, error) {
 	if depth == 0 {
 		return "", errors.New("the source is nested too deeply")
 	}
@@ -132,7 +134,7 @@ func fromGraph(g GraphSource, depth int) (string, error) {
 			return expression, nil
 		}
 		if strings.TrimSpace(g.Name) == "" {
-			return "", errors.New("the source has neither an expression nor a name")
+			return "", fmt.Errorf("%s has neither an expression nor a name", place)
 		}
 		return "[" + g.Name + "]", nil
 	case "constant":
@@ -154,7 +156,7 @@ func fromGraph(g GraphSource, depth int) (string, error) {
 		}
 		return functionFromGraph(g, depth)
 	}
-	return "", fmt.Errorf("the source has the type %q; Attribute, Constant and Function are known", g.Type)
+	return "", fmt.Errorf("%s has the type %q; Attribute, Constant and Function are known", place, g.Type)
 }
 
 // isConstant reports whether the node is one that Graph calls a constant.
@@ -170,9 +172,9 @@ func (n *Node) isConstant() bool {
 func functionFromGraph(g GraphSource, depth int) (string, error) {
 	texts := make([]string, len(g.Parameters))
 	for i, p := range g.Parameters {
-		text, err := fromGraph(p.Value, depth-1)
+		text, err := fromGraph(p.Value, "parameter "+p.Key+" of "+g.Name, depth-1)
 		if err != nil {
-			return "", fmt.Errorf("parameter %s of %s: %w", p.Key, g.Name, err)
+			return "", err
 		}
 		texts[i] = text
 	}

@@ -36,8 +36,10 @@ type Node struct {
 	value  Value
 	folded bool // value is known without an Env
 	redact bool // errors must not quote values
-	regex  *regex
-	pairs  map[string]*Node // Switch: values by constant key
+
+	regex *regex           // Replace: a constant pattern
+	plan  *replacement     // Replace: all arguments but the source, if constant
+	pairs map[string]*Node // Switch: values by constant key
 }
 
 // Value returns the value of a part that is constant: a literal, or a call

@@ -158,7 +158,8 @@ func prepare(n *Node) {
 	if !constant || n.fn != nil && n.fn.volatile {
 		return
 	}
-	if v, err := n.run(n, scope{ctx: context.Background(), env: &Env{}}); err == nil {
+	v, err := n.run(n, scope{ctx: context.Background(), env: &Env{}})
+	if err == nil && len(v.s) <= MaxLength { // a program must not hold more than a few times its text
 		n.value, n.folded = v, true
 	}
 }

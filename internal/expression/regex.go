@@ -126,9 +126,8 @@ func (r *regex) matches(ctx context.Context, rs []rune, yield func(regexp2.Match
 	return stop
 }
 
-// replace replaces every match by a .NET replacement pattern.
-func (r *regex) replace(ctx context.Context, text, pattern string) (string, error) {
-	parts := r.substitutions(pattern)
+// replace replaces every match by the parts of a .NET replacement pattern.
+func (r *regex) replace(ctx context.Context, text string, parts []substitution) (string, error) {
 	rs := []rune(text)
 	var out []byte
 	rest := 0

@@ -18,10 +18,14 @@ const (
 )
 
 // A replacement is what Replace was asked to do: its arguments after the
-// source. An empty old, pattern, group or template counts as not given.
+// source, and the way they choose.
 type replacement struct {
 	old, pattern, group, value, other, template string
-	hasValue, hasOther, otherPresent            bool
+
+	otherPresent  bool // other is not null
+	mode          replaceMode
+	regex         *regex
+	substitutions []substitution
 }
 
 // A replaceMode is one of the five ways of Replace.
@@ -36,7 +40,8 @@ const (
 	replaceRegex                  // regexPattern, replacementValue
 )
 
-// modeOf returns the first way whose arguments are given.
+// modeOf returns the first way whose arguments are given. An empty oldValue,
+// regexPattern, regexGroupName or template counts as not given.
 func modeOf(old, pattern, group, value, other, template bool) replaceMode {
 	switch {
 	case old && template:
@@ -79,10 +84,19 @@ func lintReplace(n *Node) string {
 	return ""
 }
 
-// prepareReplace compiles a constant pattern.
+// prepareReplace compiles a constant pattern, and settles everything at once if
+// only the source depends on the object.
 func prepareReplace(n *Node) {
 	if v, ok := n.constantArg(replacePattern); ok && v.kind == KindText && v.s != "" {
 		n.regex, _ = compileRegex(v.s)
+	}
+	for _, a := range n.Args[1:] {
+		if !a.folded {
+			return
+		}
+	}
+	if r, err := n.replacement(scope{}); err == nil {
+		n.plan = &r
 	}
 }
 
@@ -99,39 +113,31 @@ func evalReplace(n *Node, s scope) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	r, err := n.replacement(s)
-	if err != nil {
-		return Value{}, err
-	}
-	mode := modeOf(r.old != "", r.pattern != "", r.group != "", r.hasValue, r.hasOther, r.template != "")
-	if mode == replaceNone {
-		e := n.fail(ErrorArity, "%s: some of them are null or empty", replaceArity)
-		e.Hint = replaceWays
-		return Value{}, e
-	}
-	re := n.regex
-	if mode >= replaceOneGroup && re == nil {
-		if re, err = cachedRegex(r.pattern); err != nil {
-			return Value{}, n.fail(ErrorValue, "the regular expression %s cannot be used: %s", n.quote(r.pattern), n.reason(err))
+	r := n.plan
+	if r == nil || s.trace != nil {
+		computed, err := n.replacement(s)
+		if err != nil {
+			return Value{}, err
 		}
+		r = &computed
 	}
 	return each(source, func(text string, absent bool) (Value, error) {
 		switch {
-		case mode == replaceInTemplate:
+		case r.mode == replaceInTemplate:
 			return n.replaceAll(r.template, r.old, text)
-		case mode == replaceFromOther:
-			return n.replaceOther(s, re, r, text)
+		case r.mode == replaceFromOther:
+			return n.replaceOther(s, r, text)
 		case absent:
 			return Value{}, nil
-		case mode == replaceLiteral:
+		case r.mode == replaceLiteral:
 			return n.replaceAll(text, r.old, r.value)
 		}
 		var out string
 		var err error
-		if mode == replaceOneGroup {
-			out, err = re.replaceGroup(s.ctx, text, r.group, r.value)
+		if r.mode == replaceOneGroup {
+			out, err = r.regex.replaceGroup(s.ctx, text, r.group, r.value)
 		} else {
-			out, err = re.replace(s.ctx, text, r.value)
+			out, err = r.regex.replace(s.ctx, text, r.substitutions)
 		}
 		if err != nil {
 			return Value{}, n.regexFailure(err, r)
@@ -140,30 +146,38 @@ func evalReplace(n *Node, s scope) (Value, error) {
 	})
 }
 
-// replacement computes the arguments after the source.
+// replacement computes the arguments after the source and what follows from
+// them.
 func (n *Node) replacement(s scope) (r replacement, err error) {
-	for _, a := range [...]struct {
-		at      int
-		text    *string
-		present *bool
-	}{
-		{replaceOldValue, &r.old, nil},
-		{replacePattern, &r.pattern, nil},
-		{replaceGroup, &r.group, nil},
-		{replaceValue, &r.value, nil},
-		{replaceOther, &r.other, &r.otherPresent},
-		{replaceTemplate, &r.template, nil},
-	} {
-		text, present, err := n.textArg(s, a.at)
-		if err != nil {
+	var texts [replaceTemplate + 1]string
+	var present [replaceTemplate + 1]bool
+	for i := replaceOldValue; i <= replaceTemplate; i++ {
+		if texts[i], present[i], err = n.textArg(s, i); err != nil {
 			return r, err
 		}
-		*a.text = text
-		if a.present != nil {
-			*a.present = present
+	}
+	r = replacement{
+		old: texts[replaceOldValue], pattern: texts[replacePattern], group: texts[replaceGroup],
+		value: texts[replaceValue], other: texts[replaceOther], template: texts[replaceTemplate],
+		otherPresent: present[replaceOther],
+	}
+	r.mode = modeOf(r.old != "", r.pattern != "", r.group != "", n.given(replaceValue), n.given(replaceOther), r.template != "")
+	switch r.mode {
+	case replaceNone:
+		e := n.fail(ErrorArity, "%s: some of them are null or empty", replaceArity)
+		e.Hint = replaceWays
+		return r, e
+	case replaceInTemplate, replaceLiteral:
+		return r, nil
+	}
+	if r.regex = n.regex; r.regex == nil {
+		if r.regex, err = cachedRegex(r.pattern); err != nil {
+			return r, n.fail(ErrorValue, "the regular expression %s cannot be used: %s", n.quote(r.pattern), n.reason(err))
 		}
 	}
-	r.hasValue, r.hasOther = n.given(replaceValue), n.given(replaceOther)
+	if r.mode == replaceRegex {
+		r.substitutions = r.regex.substitutions(r.value)
+	}
 	return r, nil
 }
 
@@ -179,14 +193,14 @@ func (n *Node) replaceAll(text, old, new string) (Value, error) {
 
 // replaceOther gives the source if there is one, or else a part of another
 // attribute's value.
-func (n *Node) replaceOther(s scope, re *regex, r replacement, text string) (Value, error) {
+func (n *Node) replaceOther(s scope, r *replacement, text string) (Value, error) {
 	if text != "" {
 		return Text(text), nil
 	}
 	if !r.otherPresent {
 		return Value{}, nil
 	}
-	group, ok, err := re.find(s.ctx, r.other, r.group)
+	group, ok, err := r.regex.find(s.ctx, r.other, r.group)
 	if err != nil {
 		return Value{}, n.regexFailure(err, r)
 	}
@@ -197,7 +211,7 @@ func (n *Node) replaceOther(s scope, re *regex, r replacement, text string) (Val
 }
 
 // regexFailure reports a match that was given up.
-func (n *Node) regexFailure(err error, r replacement) error {
+func (n *Node) regexFailure(err error, r *replacement) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return n.canceled(err)
 	}
