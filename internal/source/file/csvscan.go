@@ -193,8 +193,8 @@ func (s *scanner) quoted(firstEnd int) error {
 		s.consume(firstEnd, 1)
 		return m
 	}
+	line := trimEOL(s.buf[s.start : s.start+end])
 	for {
-		line := trimEOL(s.buf[s.start : s.start+end])
 		if pos >= len(line) || line[pos] != '"' {
 			// A field without quotes around it; a quote inside is a character as
 			// any other, since it cannot hide a delimiter.
@@ -210,7 +210,6 @@ func (s *scanner) quoted(firstEnd int) error {
 		f := span{from: pos + 1}
 		scan, closed := pos+1, false
 		for !closed {
-			line = trimEOL(s.buf[s.start : s.start+end])
 			i := -1
 			if scan < len(line) {
 				i = bytes.IndexByte(line[scan:], '"')
@@ -228,6 +227,7 @@ func (s *scanner) quoted(firstEnd int) error {
 				f.escaped = f.escaped || len(line)+2 == end
 				end, lines = next, lines+1
 				scan = resume
+				line = trimEOL(s.buf[s.start : s.start+end])
 			case scan+i+1 < len(line) && line[scan+i+1] == '"':
 				f.escaped = true
 				scan += i + 2

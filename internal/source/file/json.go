@@ -241,7 +241,7 @@ func leadingSpace(b []byte) []byte {
 }
 
 // secrets are members that may hold a password. They are never read.
-var secrets = map[string]bool{"passwordProfile": true, "password": true, "passwordPolicies": true}
+var secrets = map[string]bool{"passwordProfile": true, "password": true}
 
 // member reads one member of an item, whose name has been read.
 func (j *jsonReader) member(name string) (skip bool, err error) {

@@ -29,8 +29,8 @@ type Company struct {
 	AssignedGroupID string `json:"assignedGroupId"`
 	// Troubles lists who was made difficult, and how.
 	Troubles []Trouble `json:"troubles"`
-	// Desk is what the service desk holds before the first cycle.
-	Desk DeskSeed `json:"desk"`
+	// DeskSeed is what the service desk holds before the first cycle.
+	DeskSeed DeskSeed `json:"deskSeed"`
 }
 
 // A User is a user as Microsoft Graph shows one. Users are in no particular

@@ -8,6 +8,6 @@
 // with the rule of the diagnosis catalogue that must find them.
 //
 // [Generate] makes the company, [Company.WriteJSON] writes it as a file that
-// package source/file reads, and [Company.Desk] says what the service desk
+// package source/file reads, and [Company.DeskSeed] says what the service desk
 // should hold before the first cycle.
 package sample

@@ -147,12 +147,12 @@ func checkTroubles(t tb, c *Company, byID map[string]*User, assigned map[string]
 		}
 	}
 	inactive, agents := map[string]bool{}, map[string]bool{}
-	for _, r := range c.Desk.Requesters {
+	for _, r := range c.DeskSeed.Requesters {
 		if !r.Active {
 			inactive[r.UserID] = true
 		}
 	}
-	for _, a := range c.Desk.Agents {
+	for _, a := range c.DeskSeed.Agents {
 		agents[a.UserID] = true
 	}
 	for id, u := range byID {
@@ -225,17 +225,17 @@ func TestDefaultCompany(t *testing.T) {
 	if late == 0 {
 		t.Error("every manager stands before their people; want some after")
 	}
-	if got, want := len(c.Desk.Departments), len(departments); got != want { // one lacks, the executive office is extra
+	if got, want := len(c.DeskSeed.Departments), len(departments); got != want { // one lacks, the executive office is extra
 		t.Errorf("the desk has %d departments, want %d", got, want)
 	}
-	if got, want := len(c.Desk.Locations), len(offices)-1; got != want {
+	if got, want := len(c.DeskSeed.Locations), len(offices)-1; got != want {
 		t.Errorf("the desk has %d locations, want %d", got, want)
 	}
 	if len(c.TroublesOf(MailDiffers)) == 0 {
 		t.Error("TroublesOf finds nobody whose mail differs")
 	}
 	matched := 0
-	for _, r := range c.Desk.Requesters {
+	for _, r := range c.DeskSeed.Requesters {
 		if r.Active {
 			matched++
 		}

@@ -142,13 +142,13 @@ func (g *generator) unassignLeader(troubled []bool) {
 }
 
 func (g *generator) holdByInactive(u *User) string {
-	d := &g.company.Desk
+	d := &g.company.DeskSeed
 	d.Requesters = append(d.Requesters, deskPerson(u, false))
 	return "the service desk has an inactive requester with this e-mail address"
 }
 
 func (g *generator) holdByAgent(u *User) string {
-	d := &g.company.Desk
+	d := &g.company.DeskSeed
 	d.Agents = append(d.Agents, deskPerson(u, true))
 	return "the service desk has an agent with this e-mail address"
 }
@@ -186,7 +186,7 @@ func (g *generator) lengthen(u *User) string {
 // seedDesk lists what the service desk has before the first cycle: all
 // departments and locations but one each.
 func (g *generator) seedDesk() {
-	d := &g.company.Desk
+	d := &g.company.DeskSeed
 	d.Departments = append(d.Departments, executive)
 	for _, dept := range departments {
 		if dept.name != deskLacksDepartment {
@@ -203,7 +203,7 @@ func (g *generator) seedDesk() {
 // knownToDesk puts some people without trouble into the service desk, where
 // matching must find them.
 func (g *generator) knownToDesk(free []int) {
-	d := &g.company.Desk
+	d := &g.company.DeskSeed
 	for _, i := range free[:min(len(free), max(1, len(g.posts)/100))] {
 		p := deskPerson(&g.company.Users[i], true)
 		p.JobTitle = "" // something for the first cycle to fill in
