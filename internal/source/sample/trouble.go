@@ -100,11 +100,13 @@ func (g *generator) absences() []int {
 }
 
 // staffOffice moves somebody to the office that the service desk lacks when
-// chance has sent nobody there.
+// chance has sent nobody there who has no other trouble.
 func (g *generator) staffOffice(troubled []bool) {
 	users := g.company.Users
-	if slices.ContainsFunc(users, func(u User) bool { return u.OfficeLocation == deskLacksOffice }) {
-		return
+	for i := range users {
+		if users[i].OfficeLocation == deskLacksOffice && !troubled[i] {
+			return
+		}
 	}
 	o := slices.IndexFunc(offices, func(o office) bool { return o.name == deskLacksOffice })
 	for i := range slices.Backward(users) {
