@@ -28,7 +28,7 @@ const (
 // timeZones, languages and timeFormats map each name to itself, so that people
 // share one copy.
 var (
-	timeZones, timeZoneNames = column(timeZonesCSV)
+	timeZones, _             = column(timeZonesCSV)
 	languages, languageCodes = column(languagesCSV)
 	timeFormats              = map[string]string{"12h": "12h", "24h": "24h"}
 	languageChoices          = pairs(languagesCSV)
