@@ -64,6 +64,9 @@ func (s inventoryState) status(running bool) Inventory {
 // returns at once; when the mirror has become old it is renewed in the
 // background.
 func (b *Bridge) ready(ctx context.Context) error {
+	if b.ctx.Err() != nil {
+		return scim.Errorf(scim.Unavailable, "the server is shutting down")
+	}
 	inv := &b.inventory
 	inv.mu.Lock()
 	if !inv.restored {
@@ -117,12 +120,18 @@ func (b *Bridge) restore(ctx context.Context) error {
 	}
 	b.inventory.restored = true
 	if !b.inventory.state.Completed.IsZero() {
-		// Repairs that an earlier process could not finish.
-		if ids, err := b.list(ctx, settingRepairs); err == nil && len(ids) > 0 {
-			b.background(func(ctx context.Context) { b.repairManagers(ctx, ids) })
-		}
+		b.background(b.resumeRepairs)
 	}
 	return nil
+}
+
+// resumeRepairs goes on with repairs that failed or were cut off.
+func (b *Bridge) resumeRepairs(ctx context.Context) {
+	ids, err := b.list(ctx, settingRepairs)
+	b.logged("remembering repairs of managers", err)
+	if len(ids) > 0 {
+		b.repairManagers(ctx, ids)
+	}
 }
 
 // startListing lists Freshservice in the background. The caller has
@@ -142,6 +151,7 @@ func (b *Bridge) startListing() {
 			return
 		}
 		b.logged("making agents", b.retryAgents(b.ctx))
+		b.resumeRepairs(b.ctx)
 	})
 }
 

@@ -249,9 +249,8 @@ func (j *job) relink(ctx context.Context) error {
 		}
 		if p != nil && p.ID != lost.ID {
 			j.gone = true
-			if err := b.found(ctx, p); err != nil {
-				return err
-			}
+			// Not now: it takes that person's lock, and this one's is held.
+			b.background(func(ctx context.Context) { b.logged("taking in a merged person", b.found(ctx, p)) })
 			return scim.Errorf(scim.NotFound, "the person with id %s was merged in Freshservice into the one with id %d (%s); match again by userName or e-mail", j.id, p.ID, p.Email)
 		}
 	}

@@ -98,21 +98,17 @@ func (b *Bridge) arrived(ctx context.Context, rec *Record) {
 	refs := []string{rec.Resource.ID, foldEmail(rec.Resource.Peek().Text("userName"))}
 	refs = append(refs, rec.Emails...)
 	slices.Sort(refs)
+	refs = slices.Compact(refs)
 	var waiting []string
-	for _, ref := range slices.Compact(refs) {
-		key := settingManager + ref
-		err := b.editList(ctx, key, func(ids []string) []string {
-			waiting = append(waiting, ids...)
-			return nil
-		})
-		if err != nil {
-			b.logged("finding who waits for a manager", err)
-		}
+	for _, ref := range refs {
+		ids, err := b.list(ctx, settingManager+ref)
+		b.logged("finding who waits for a manager", err)
+		waiting = append(waiting, ids...)
 	}
 	if len(waiting) == 0 {
 		return
 	}
-	// On the list of repairs they outlive this process.
+	// On the list of repairs they outlive this process; only then they leave the other.
 	err := b.editList(ctx, settingRepairs, func(ids []string) []string {
 		for _, id := range waiting {
 			if !slices.Contains(ids, id) {
@@ -121,6 +117,13 @@ func (b *Bridge) arrived(ctx context.Context, rec *Record) {
 		}
 		return ids
 	})
+	for _, ref := range refs {
+		if err == nil {
+			err = b.editList(ctx, settingManager+ref, func(ids []string) []string {
+				return slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(waiting, id) })
+			})
+		}
+	}
 	b.logged("remembering repairs of managers", err)
 	now := waiting[:min(len(waiting), repairsInline)]
 	b.repairManagers(ctx, now)

@@ -40,7 +40,8 @@ func (b *Bridge) createUser(ctx context.Context, r *scim.Resource) (*scim.Resour
 	var stored *Record
 	if rec != nil {
 		stored, err = b.takeOver(ctx, rec.Resource.ID, nil, r)
-	} else {
+	}
+	if rec == nil || errors.Is(err, errGone) {
 		stored, err = b.makePerson(ctx, r, address)
 	}
 	if err != nil {
@@ -203,6 +204,10 @@ func (b *Bridge) adoptDuplicate(ctx context.Context, r *scim.Resource, address s
 	return b.takeOver(ctx, id, p, r)
 }
 
+// errGone is returned by takeOver for a person who was deleted or merged since
+// the last look; the record has been forgotten.
+var errGone = errors.New("the person no longer exists in Freshservice")
+
 // takeOver makes a person of Freshservice's the client's: reactivates,
 // converts and updates as needed. p is the person as just found there, nil to
 // trust the mirror.
@@ -226,15 +231,10 @@ func (b *Bridge) takeOver(ctx context.Context, id string, p *Person, r *scim.Res
 	j := &job{b: b, id: id, k: k, now: r}
 	if err := j.run(ctx); err != nil {
 		if IsNotFound(err) && p == nil {
-			// Gone or merged since the last look. Forget it, and create.
 			if err := b.mirror.Remove(context.WithoutCancel(ctx), b.users, id); err != nil {
 				return nil, err
 			}
-			address, err := reachable(r)
-			if err != nil {
-				return nil, err
-			}
-			return b.makePerson(ctx, r, address)
+			return nil, errGone
 		}
 		if j.wrote && old != nil {
 			if storeErr := b.store(ctx, old, k, k.Notes); storeErr != nil {
