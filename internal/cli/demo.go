@@ -21,6 +21,7 @@ import (
 	"lockstep/internal/freshservice/desk"
 	"lockstep/internal/provision"
 	"lockstep/internal/server"
+	"lockstep/internal/source/file"
 	"lockstep/internal/source/sample"
 )
 
@@ -104,7 +105,7 @@ func (e *env) demo(ctx context.Context, o demoOptions) (err error) {
 	}
 	d := &demo{env: e, o: o, log: e.logger(level)}
 	fmt.Fprintln(e.err, "Setting the stage ...")
-	cleanup, err := d.prepare()
+	cleanup, err := d.prepare(ctx)
 	defer func() { err = errors.Join(err, cleanup()) }()
 	if err != nil {
 		return err
@@ -145,10 +146,10 @@ func (d *demo) finish() error {
 
 // prepare sees to the folder and the source file before anything is started, so
 // that a wrong file name leaves no trace.
-func (d *demo) prepare() (cleanup func() error, err error) {
+func (d *demo) prepare(ctx context.Context) (cleanup func() error, err error) {
 	cleanup = func() error { return nil }
 	if d.o.from != "" {
-		if err := checkReadable(d.o.from); err != nil {
+		if err := checkSource(ctx, d.o.from); err != nil {
 			return cleanup, err
 		}
 		if d.source, err = filepath.Abs(d.o.from); err != nil {
@@ -181,20 +182,24 @@ func (d *demo) prepare() (cleanup func() error, err error) {
 	return cleanup, writeCompany(d.source, d.company)
 }
 
-func checkReadable(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
+// checkSource reads the beginning of the file, so that one that cannot be used
+// at all leaves no trace.
+func checkSource(ctx context.Context, path string) error {
+	if st, err := os.Stat(path); err != nil {
 		var pe *os.PathError
 		if errors.As(err, &pe) {
 			return fmt.Errorf("the file %s cannot be read: %w", path, pe.Err)
 		}
 		return err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil {
-		return err
 	} else if st.IsDir() {
 		return fmt.Errorf("%s is a folder; --from takes a file", path)
+	}
+	src, err := file.Open(file.Options{Path: path})
+	if err != nil {
+		return err
+	}
+	for _, err := range src.Changes(ctx, "") {
+		return err
 	}
 	return nil
 }
@@ -422,20 +427,20 @@ func demoSchema(groups bool) (*provision.Schema, error) {
 // deskSeed fills the desk with what the sample company expects to find there.
 func deskSeed(c *sample.Company) *desk.Seed {
 	s := &desk.Seed{}
-	for _, name := range c.Desk.Departments {
+	for _, name := range c.DeskSeed.Departments {
 		s.Departments = append(s.Departments, desk.Department{Name: desk.Text(name)})
 	}
-	for _, l := range c.Desk.Locations {
+	for _, l := range c.DeskSeed.Locations {
 		s.Locations = append(s.Locations, desk.Location{Name: desk.Text(l.Name), Address: desk.Address{City: desk.Text(l.City), Country: desk.Text(l.Country)}})
 	}
 	add := func(p sample.DeskPerson, role string) {
 		s.People = append(s.People, desk.SeedPerson{Role: role, Person: desk.Person{
 			FirstName: p.FirstName, LastName: p.LastName, PrimaryEmail: p.Email, JobTitle: p.JobTitle, Inactive: !p.Active}})
 	}
-	for _, p := range c.Desk.Requesters {
+	for _, p := range c.DeskSeed.Requesters {
 		add(p, "")
 	}
-	for _, p := range c.Desk.Agents {
+	for _, p := range c.DeskSeed.Agents {
 		add(p, "SD Agent")
 	}
 	return s

@@ -43,11 +43,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": startCommand,
-			"stop":  stopCommand,
-			"json":  jsonCommand,
-			"http":  httpCommand,
-			"edit":  editCommand,
+			"start":     startCommand,
+			"stop":      stopCommand,
+			"json":      jsonCommand,
+			"http":      httpCommand,
+			"edit":      editCommand,
+			"readtoken": readTokenCommand,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -286,4 +287,16 @@ func editCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("nothing in %s matches %s", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(after), 0o600))
+}
+
+// readTokenCommand is: readtoken FILE. It sets $TOKEN and $TOKENID from the answer
+// to a token's creation.
+func readTokenCommand(ts *testscript.TestScript, neg bool, args []string) {
+	var v struct {
+		ID          string `json:"id"`
+		SecretToken string `json:"secretToken"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
+	ts.Setenv("TOKEN", v.SecretToken)
+	ts.Setenv("TOKENID", v.ID)
 }

@@ -99,11 +99,15 @@ func (j *Job) Assess(ctx context.Context, o *Object, removed Removal, assigned b
 	s.Entitled = j.SyncAll || assigned
 	s.Scope = s.Mapping.Scope.Evaluate(source{o, !s.Active || !s.Entitled})
 	s.InScope = s.Active && s.Entitled && s.Scope.Passed
-	if !s.InScope && (link == nil || !link.Managed) {
+	if !s.InScope && (link == nil || !link.Managed || s.Scope.Dropped) {
 		return s
 	}
 	env := &expression.Env{Source: source{o, !s.InScope}, Now: now, Parameters: j.Parameters}
-	s.Values = s.Mapping.Evaluate(ctx, env)
+	if link != nil {
+		s.Values = s.Mapping.EvaluateUpdate(ctx, env)
+	} else {
+		s.Values = s.Mapping.Evaluate(ctx, env)
+	}
 	for _, m := range s.Mapping.Matching {
 		for i := range s.Values {
 			v := &s.Values[i]
@@ -230,6 +234,9 @@ func (j *Job) decideOutOfScope(s *Subject, t TargetState, d Decision) Decision {
 	if s.Link == nil {
 		return d.skip(CodeNotEffectivelyEntitled, why, StepScoping)
 	}
+	if s.Scope.Dropped {
+		return d.skip(CodeNotEffectivelyEntitled, "dropped by an input filter, which leaves accounts as they are", StepScoping)
+	}
 	if !s.Link.Managed {
 		return d.skip(CodeNotManaged, why+"; it was handed over when it fell out of scope", StepScoping)
 	}
@@ -331,7 +338,7 @@ func scopingStep(s *Subject) Step {
 			"Assigned to the application":      entraBool(s.Assigned),
 			"User has the required role":       entraBool(s.Entitled),
 			"Scoping filter evaluation passed": entraBool(s.Scope.Passed),
-			"ScopeEvaluationResult":            s.Scope.String(),
+			"ScopeEvaluationResult":            s.Scope.Result(),
 		}}
 }
 

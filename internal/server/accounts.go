@@ -27,7 +27,7 @@ func (s *Server) shown(a *account.Account) api.Account {
 // AddAccount implements [api.Backend]. A Freshservice key is verified before
 // anything is stored.
 func (s *Server) AddAccount(ctx context.Context, n api.NewAccount) (*api.AddedAccount, error) {
-	a := account.Account{Kind: n.Kind, Name: n.Name, APIKey: secret.NewText(strings.TrimSpace(n.APIKey)), Settings: account.DefaultSettings(n.Kind)}
+	a := account.Account{ID: n.Name, Kind: n.Kind, Name: n.Name, APIKey: secret.NewText(strings.TrimSpace(n.APIKey)), Settings: account.DefaultSettings(n.Kind)}
 	if n.Settings != nil {
 		a.Settings = *n.Settings
 	}
@@ -36,6 +36,9 @@ func (s *Server) AddAccount(ctx context.Context, n api.NewAccount) (*api.AddedAc
 		var err error
 		if a.Domain, a.BaseURL, err = splitDomain(n.Domain); err != nil {
 			return nil, err
+		}
+		if a.BaseURL != "" && a.ID == "" {
+			a.ID = "desk" // an address makes a poor name
 		}
 		if a.Owner, warnings, err = s.verify(ctx, &a); err != nil {
 			return nil, err

@@ -63,17 +63,17 @@ type Server struct {
 }
 
 // New opens the data folder and wires everything. It listens on nothing yet.
-func New(ctx context.Context, o Options) (s *Server, err error) {
+func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 10 * time.Second
 	}
-	s = &Server{o: o, log: o.Log, fatal: make(chan error, 2)}
+	s := &Server{o: o, log: o.Log, fatal: make(chan error, 2)}
 	defer func() {
 		if err != nil {
-			s.closeStore()
+			err = errors.Join(err, s.closeStore())
 		}
 	}()
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
