@@ -256,7 +256,7 @@ func TestRepeatsOnlyWhatIsSafe(t *testing.T) {
 		}, 1},
 		// The look-up fails as well: nothing is known, nothing is sent again.
 		{"create a person", func(ctx context.Context, c *freshservice.Client) error {
-			_, err := c.Create(ctx, freshservice.Agent, freshservice.Fields{"email": "a@b.example"})
+			_, _, err := c.Create(ctx, freshservice.Agent, freshservice.Fields{"email": "a@b.example"})
 			return err
 		}, 1 + 3},
 	} {

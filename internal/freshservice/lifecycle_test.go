@@ -354,6 +354,24 @@ func TestUnknownOutcomesLoseAndDuplicateNobody(t *testing.T) {
 	}
 }
 
+// Who is found after an unknown outcome may have been there before: what the
+// client wrote goes in all the same.
+func TestFoundAfterUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	a := open(t, setup{desk: desk.Options{Seed: company()}}).warm()
+	if _, err := a.desk.AddRequester(t.Context(), desk.Person{FirstName: "Old", PrimaryEmail: "pre@acme.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.desk.SetFaults(desk.Fault{Method: "POST", Kind: "500", Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	a.create(`{"userName":"pre@acme.example","title":"Pilot","name":{"givenName":"New"}}`)
+	a.wantCalls("POST /requesters", "GET /requesters", "PUT /requesters/{id}")
+	if p := a.person("pre@acme.example"); p.JobTitle != "Pilot" || p.FirstName != "New" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func count(d *desk.Desk) (n int) {
 	for range d.People() {
 		n++

@@ -54,7 +54,7 @@ func TestUsesTheRateAndMeetsNo429(t *testing.T) {
 		for w := range 10 {
 			wg.Go(func() {
 				for i := w; i < people; i += 10 {
-					if _, err := c.Create(t.Context(), freshservice.Requester, freshservice.Fields{"first_name": "A", "primary_email": fmt.Sprintf("a%d@acme.example", i)}); err != nil {
+					if _, _, err := c.Create(t.Context(), freshservice.Requester, freshservice.Fields{"first_name": "A", "primary_email": fmt.Sprintf("a%d@acme.example", i)}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -205,7 +205,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A write that was refused for the rate was not carried out: it is sent again.
-		if _, err := c.Create(t.Context(), freshservice.Agent, freshservice.Fields{"email": "a@b.example"}); err != nil {
+		if _, _, err := c.Create(t.Context(), freshservice.Agent, freshservice.Fields{"email": "a@b.example"}); err != nil {
 			t.Fatal(err)
 		}
 		if len(times) != 2 || times[1] < 37*time.Second || times[1] > 38*time.Second {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // PeoplePage yields the pages of a listing of requesters or agents, from page
@@ -120,21 +121,32 @@ func (c *Client) findBy(ctx context.Context, kind Kind, field, value string) (*P
 
 // Create creates a requester or an agent. When the outcome of a try is
 // unknown it looks the person up before it tries again, so that nobody is
-// created twice.
-func (c *Client) Create(ctx context.Context, kind Kind, f Fields) (*Person, error) {
+// created twice. found is set when the person was there then: usually made by
+// the try whose answer was lost, possibly there before with other attributes.
+func (c *Client) Create(ctx context.Context, kind Kind, f Fields) (p *Person, found bool, err error) {
 	r := call{method: http.MethodPost, route: kind.path(), path: kind.path(), body: f}
 	for try := 1; ; try++ {
 		p, err := c.person(ctx, kind, r)
-		if err == nil || !outcomeUnknown(err) || ctx.Err() != nil {
-			return p, err
+		if err == nil || !outcomeUnknown(err) || !pause(ctx, c.delay<<(try-1)) {
+			return p, false, err
 		}
-		found, lookErr := c.findCreated(ctx, kind, f)
+		p, lookErr := c.findCreated(ctx, kind, f)
 		switch {
-		case lookErr != nil || try == c.tries:
-			return nil, err
-		case found != nil:
-			return found, nil
+		case lookErr != nil || p == nil && try == c.tries:
+			return nil, false, err
+		case p != nil:
+			return p, true, nil
 		}
+	}
+}
+
+// pause waits and reports whether ctx lets the caller go on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

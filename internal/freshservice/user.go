@@ -139,7 +139,11 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 	if overBudget {
 		b.overBudget(t)
 	}
-	p, err := b.write(ctx, t, t.fields, false, func(f Fields) (*Person, error) { return b.client.Create(ctx, kind, f) })
+	var found bool
+	p, err := b.write(ctx, t, t.fields, false, func(f Fields) (p *Person, err error) {
+		p, found, err = b.client.Create(ctx, kind, f)
+		return p, err
+	})
 	if err != nil && kind == Agent {
 		b.returnAgent(ctx)
 	}
@@ -151,6 +155,9 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 			}
 		}
 		return nil, b.refuse(err, t)
+	}
+	if found {
+		return b.adopt(ctx, r, p, scim.Errorf(scim.Uniqueness, "the address %q is taken by the user with id %d", address, p.ID).On("userName"))
 	}
 	k := &kept{Person: p, Claimed: true, Touched: b.now()}
 	rec := &Record{Resource: r}
@@ -188,6 +195,12 @@ func (b *Bridge) adoptDuplicate(ctx context.Context, r *scim.Resource, address s
 	if p == nil {
 		return nil, refusal
 	}
+	return b.adopt(ctx, r, p, refusal)
+}
+
+// adopt takes over somebody just found in Freshservice, unless it is a person
+// of a client's, whom the mirror shows.
+func (b *Bridge) adopt(ctx context.Context, r *scim.Resource, p *Person, refusal error) (*Record, error) {
 	id := formatID(p.ID)
 	switch rec, err := b.mirror.Record(ctx, b.users, id); {
 	case err == nil:
