@@ -33,10 +33,18 @@ type hub struct {
 // An opened account is one that is in use.
 type opened struct {
 	service *service.Account
-	client  *freshservice.Client // nil for an embedded directory
+	// client and bridge are nil for an embedded directory.
+	client *freshservice.Client
+	bridge *freshservice.Bridge
 
 	mu      sync.Mutex
 	checked time.Time
+}
+
+func (o *opened) close() {
+	if o.bridge != nil {
+		o.bridge.Close()
+	}
 }
 
 // recheckAfter is how often the key of an account that is out of order is tried
@@ -48,9 +56,16 @@ func newHub(accounts *account.Service, db *store.DB, m *metrics, log *slog.Logge
 	return &hub{accounts: accounts, db: db, metrics: m, log: log, ctx: ctx, cancel: cancel, open: map[string]*opened{}}
 }
 
+// close ends what bridges do in the background. It comes before the store is
+// closed.
 func (h *hub) close() {
 	h.cancel()
 	h.checking.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.open {
+		o.close()
+	}
 }
 
 // ByToken implements [service.Accounts].
@@ -115,8 +130,12 @@ func (h *hub) get(a *account.Account) (*opened, error) {
 // drop makes the next request open the account anew.
 func (h *hub) drop(id string) {
 	h.mu.Lock()
+	o := h.open[id]
 	delete(h.open, id)
 	h.mu.Unlock()
+	if o != nil {
+		o.close()
+	}
 }
 
 func (h *hub) openAccount(a *account.Account) (*opened, error) {
@@ -135,12 +154,13 @@ func (h *hub) openAccount(a *account.Account) (*opened, error) {
 		return nil, err
 	}
 	id := a.ID
-	acc.Directory = freshservice.NewBridge(freshservice.BridgeOptions{
+	bridge := freshservice.NewBridge(freshservice.BridgeOptions{
 		Client: client, Mirror: h.db.Mirror(a.ID), Users: users, Groups: groups,
 		Settings: bridgeSettings(a.Settings), Log: h.log.With("account", a.ID),
 		OnCredentialFailure: func(error) { h.credentialFailed(id) },
 	})
-	return &opened{service: acc, client: client}, nil
+	acc.Directory = bridge
+	return &opened{service: acc, client: client, bridge: bridge}, nil
 }
 
 func bridgeSettings(s account.Settings) freshservice.Settings {
