@@ -114,99 +114,132 @@ func (tr *translator) or(operands []scim.Filter) clause {
 	return some
 }
 
-// valuePath handles emails[… and value eq "x"] and members[value eq "x"].
+// valuePath translates attr[filter].
 func (tr *translator) valuePath(f *scim.ValuePath) clause {
 	p, ok := tr.t.Canonical(f.Path)
-	if !ok || p.URN != "" || p.Sub != "" || p.Filter != nil {
+	if !ok || p.Sub != "" || p.Filter != nil {
 		return nothing
 	}
 	switch p.Attr {
-	case attrEmails, attrMembers, attrGroups:
-	default:
+	case attrMembers, attrGroups:
+		if c, ok := f.Filter.(*scim.Comparison); ok && isValue(c) {
+			return tr.membership(scim.Path{Attr: p.Attr, Sub: "value"}, scim.Eq, c.Value)
+		}
 		return nothing
 	}
-	inner := f.Filter
-	if c, ok := inner.(*scim.Comparison); ok && strings.EqualFold(c.Path.Attr, "value") && c.Op == scim.Eq {
-		return tr.condition(scim.Path{Attr: p.Attr, Sub: "value"}, scim.Eq, c.Value)
+	found := tr.elements(p, f.Filter, nil)
+	if p.URN != "" || p.Attr != attrEmails {
+		return found
 	}
-	// Of several conditions on one element, the one on its value finds it.
-	if and, ok := inner.(*scim.And); ok {
-		for _, o := range and.Operands {
-			if c, ok := o.(*scim.Comparison); ok && strings.EqualFold(c.Path.Attr, "value") && c.Op == scim.Eq {
-				found := tr.condition(scim.Path{Attr: p.Attr, Sub: "value"}, scim.Eq, c.Value)
-				found.exact = false
-				return found
-			}
+	// Of several conditions on one address, the one on its value finds it.
+	conditions := []scim.Filter{f.Filter}
+	if and, ok := f.Filter.(*scim.And); ok {
+		conditions = and.Operands
+	}
+	for _, o := range conditions {
+		if c, ok := o.(*scim.Comparison); ok && isValue(c) {
+			return tr.narrowed(c.Value, found)
 		}
 	}
-	return nothing
+	return found
+}
+
+func isValue(c *scim.Comparison) bool {
+	return strings.EqualFold(c.Path.Attr, "value") && c.Op == scim.Eq && c.Value != nil
+}
+
+// narrowed adds the index of e-mail addresses to a condition on one of them.
+func (tr *translator) narrowed(address scim.Value, found clause) clause {
+	email := tr.email(address)
+	if email.sql == "" {
+		return found
+	}
+	if found.sql == "" {
+		email.exact = false
+		return email
+	}
+	return clause{sql: email.sql + " AND " + found.sql, exact: found.exact, index: byKey}
+}
+
+// email is the condition that a resource has the address.
+func (tr *translator) email(address scim.Value) clause {
+	s, ok := plain(address)
+	if !ok || !fit(s) {
+		return nothing
+	}
+	return clause{
+		sql:   "seq IN (SELECT seq FROM emails WHERE " + tr.within() + "email_key = " + tr.arg(scim.Fold(s)) + ")",
+		exact: true, index: byKey,
+	}
 }
 
 // condition translates "path op value", for op "" "path pr".
 func (tr *translator) condition(path scim.Path, op scim.Operator, value scim.Value) clause {
 	p, ok := tr.t.Canonical(path)
-	if !ok || p.URN != "" {
+	if !ok {
 		return nothing
 	}
-	if op != "" && value == nil {
-		// "eq null" is the absence of a value, "ne null" its presence.
-		switch op {
-		case scim.Ne:
-			op = ""
-		case scim.Eq:
-			if c := tr.condition(path, "", nil); c.exact {
-				return clause{sql: negate(c.sql), exact: true}
-			}
-			return nothing
-		default:
+	if positive, negated := polarity(op, value); negated {
+		if p.Filter != nil {
+			return nothing // each element by itself is not equal: the kernel's affair
+		}
+		mark := len(tr.args)
+		c := tr.condition(path, positive, value)
+		if !c.exact {
+			tr.args = tr.args[:mark]
 			return nothing
 		}
-	}
-	if op == scim.Ne {
-		if c := tr.condition(path, scim.Eq, value); c.exact {
-			return clause{sql: negate(c.sql), exact: true}
-		}
+		return clause{sql: negate(c.sql), exact: true}
+	} else if op = positive; op != "" && value == nil {
 		return nothing
 	}
-	exact := clause{}
+	if p.URN != "" {
+		return tr.attribute(p, op, value)
+	}
 	switch p.Attr {
 	case attrUserName:
-		exact = tr.text("user_name_key", op, fold(value))
+		return tr.text("user_name_key", op, fold(value))
 	case attrDisplayName:
-		exact = tr.text("display_name_key", op, fold(value))
+		return tr.text("display_name_key", op, fold(value))
 	case attrExternalID:
-		exact = tr.text("external_id", op, value)
+		return tr.text("external_id", op, value)
 	case attrID:
-		exact = tr.text("id", op, value)
+		return tr.text("id", op, value)
 	case attrActive:
-		exact = tr.active(op, value)
+		return tr.active(op, value)
 	case attrMeta:
 		switch p.Sub {
 		case "created":
-			exact = tr.date("created", op, value)
+			return tr.date("created", op, value)
 		case "lastModified":
-			exact = tr.date("modified", op, value)
+			return tr.date("modified", op, value)
 		}
-	case attrEmails:
-		if p.Sub == "" && op == "" {
-			return nothing
-		}
-		if s, ok := plain(value); ok && op == scim.Eq && (p.Sub == "" || p.Sub == "value") {
-			exact = clause{
-				sql: `seq IN (SELECT seq FROM emails WHERE collection = ` + tr.arg(int64(tr.self)) + ` AND email_key = ` + tr.arg(scim.Fold(s)) + `)`, exact: true, index: byKey,
-			}
-		}
+		return nothing
 	case attrMembers, attrGroups:
-		exact = tr.membership(p, op, value)
-	}
-	// A filter inside the path narrows what the rest has found.
-	if p.Filter != nil {
-		exact.exact = false
-		if exact.sql == "" || op != scim.Eq {
-			return nothing
+		return tr.membership(p, op, value)
+	case attrEmails:
+		if op == scim.Eq && (p.Sub == "" || p.Sub == "value") {
+			if p.Filter == nil {
+				return tr.email(value)
+			}
+			return tr.narrowed(value, tr.attribute(p, op, value))
 		}
 	}
-	return exact
+	return tr.attribute(p, op, value)
+}
+
+// polarity returns the operator without its negation: "ne x" is the opposite of
+// "eq x", "eq null" that of "pr", and "ne null" is "pr".
+func polarity(op scim.Operator, value scim.Value) (positive scim.Operator, negated bool) {
+	switch {
+	case op == scim.Eq && value == nil:
+		return "", true
+	case op == scim.Ne && value == nil:
+		return "", false
+	case op == scim.Ne:
+		return scim.Eq, true
+	}
+	return op, false
 }
 
 func fold(v scim.Value) scim.Value {
@@ -235,8 +268,8 @@ func (tr *translator) text(column string, op scim.Operator, value scim.Value) cl
 		return clause{sql: column + " <> ''", exact: true}
 	}
 	s, ok := plain(value)
-	if !ok || strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
-		return nothing // what the database does with these is its own affair
+	if !ok || !fit(s) {
+		return nothing
 	}
 	switch op {
 	case scim.Eq:
@@ -247,17 +280,28 @@ func (tr *translator) text(column string, op scim.Operator, value scim.Value) cl
 			c.sql += " AND " + column + " < " + tr.arg(end)
 		}
 		return c
-	case scim.Co:
-		return clause{sql: "instr(" + column + ", " + tr.arg(s) + ") > 0", exact: true}
-	case scim.Ew:
-		a := tr.arg(s)
-		return clause{sql: "substr(" + column + ", length(" + column + ") - length(" + a + ") + 1) = " + a + " AND length(" + column + ") >= length(" + a + ")", exact: true}
 	}
-	if sign := ordering(op); sign != "" {
-		return clause{sql: column + " " + sign + " " + tr.arg(s), exact: true}
-	}
-	return nothing
+	return tr.compare(column, op, s)
 }
+
+// compare translates a comparison of text without an index.
+func (tr *translator) compare(text string, op scim.Operator, s string) clause {
+	a := tr.arg(s)
+	switch op {
+	case scim.Eq:
+		return clause{sql: text + " = " + a, exact: true}
+	case scim.Sw:
+		return clause{sql: "substr(" + text + ", 1, length(" + a + ")) = " + a, exact: true}
+	case scim.Co:
+		return clause{sql: "instr(" + text + ", " + a + ") > 0", exact: true}
+	case scim.Ew:
+		return clause{sql: "substr(" + text + ", max(length(" + text + ") - length(" + a + "), 0) + 1) = " + a, exact: true}
+	}
+	return clause{sql: text + " " + ordering(op) + " " + a, exact: true}
+}
+
+// fit reports whether databases agree on how s compares.
+func fit(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // within begins a condition on the columns of an index.
 func (tr *translator) within() string { return "collection = " + tr.arg(int64(tr.self)) + " AND " }

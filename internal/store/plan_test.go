@@ -54,7 +54,7 @@ func TestPlans(t *testing.T) {
 		{benchUser, `displayName eq "x"`, "", "resources_display_name (collection=? AND display_name_key=?)", "SCAN"},
 		{benchUser, `id eq "x"`, "", "resources_id (collection=? AND id=?)", "SCAN"},
 		{benchUser, `emails.value eq "x"`, "", "SEARCH emails USING PRIMARY KEY (collection=? AND email_key=?)", "SCAN resources"},
-		{benchUser, `emails[type eq "work"].value eq "x"`, "", "SEARCH resources USING INTEGER PRIMARY KEY (rowid=?)", "SCAN resources"},
+		{benchUser, `emails[type eq "work"].value eq "x"`, "", "SEARCH emails USING PRIMARY KEY (collection=? AND email_key=?)", "SCAN resources"},
 		{benchUser, `userName eq "x" or emails.value eq "x"`, "", "MULTI-INDEX OR", "SCAN resources"},
 		{benchUser, `userName sw "x"`, "", "resources_user_name (collection=? AND user_name_key>? AND user_name_key<?)", "SCAN resources"},
 		{benchUser, `meta.lastModified gt "2024-01-01T00:00:00Z"`, "", "resources_modified (collection=? AND modified>?)", "SCAN resources"},

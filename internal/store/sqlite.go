@@ -3,12 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net/url"
 	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"lockstep/internal/scim"
 )
 
 // What is particular to SQLite is in this file: how connections are opened and
@@ -88,6 +91,40 @@ func hasTable(ctx context.Context, db *sql.DB, name string) (bool, error) {
 	var n int
 	err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1`, name).Scan(&n)
 	return n > 0, err
+}
+
+// foldFunction is the SQL function that folds text as keys are folded.
+const foldFunction = "scim_fold"
+
+func init() {
+	sqlite.MustRegisterDeterministicScalarFunction(foldFunction, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if s, ok := args[0].(string); ok {
+			return scim.Fold(s), nil
+		}
+		return args[0], nil
+	})
+}
+
+// jsonValue returns the expression for the value at a path of names in the
+// JSON of an expression. Names have no quotes in them.
+func jsonValue(json string, names ...string) string {
+	return "json_extract(" + json + ", " + jsonPath(names...) + ")"
+}
+
+// jsonElements returns the table of the elements of the list at a path of names
+// in body; the column "value" is the element.
+func jsonElements(names ...string) string { return "json_each(body, " + jsonPath(names...) + ")" }
+
+func jsonPath(names ...string) string {
+	var b strings.Builder
+	b.WriteString("'$")
+	for _, name := range names {
+		b.WriteString(`."`)
+		b.WriteString(name)
+		b.WriteByte('"')
+	}
+	b.WriteByte('\'')
+	return b.String()
 }
 
 // placeholders returns "$from, $from+1, …", n of them.
