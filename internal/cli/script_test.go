@@ -44,10 +44,11 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":     startCommand,
-			"stop":      stopCommand,
+			"halt":      haltCommand,
 			"json":      jsonCommand,
 			"http":      httpCommand,
 			"edit":      editCommand,
+			"jsonenv":   jsonEnvCommand,
 			"readtoken": readTokenCommand,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -128,9 +129,9 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// stopCommand is: stop NAME [kill]. It interrupts a started process and wants it to
+// haltCommand is: halt NAME [kill]. It interrupts a started process and wants it to
 // end well, or kills it.
-func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
+func haltCommand(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(processes{}).(map[string]*process)[args[0]]
 	if p == nil {
 		ts.Fatalf("no process %q was started", args[0])
@@ -299,4 +300,18 @@ func readTokenCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
 	ts.Setenv("TOKEN", v.SecretToken)
 	ts.Setenv("TOKENID", v.ID)
+}
+
+// jsonEnvCommand is: jsonenv FILE PATH VARIABLE.
+func jsonEnvCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: jsonenv FILE PATH VARIABLE")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
+	got := lookup(v, args[1])
+	if f, ok := got.(float64); ok {
+		got = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	ts.Setenv(args[2], fmt.Sprint(got))
 }

@@ -277,6 +277,15 @@ func (l *Ledger) Claim(ctx context.Context, cycle int64, wave, n int, lease time
 	return out, err
 }
 
+// releaseClaims gives back what a process that died had claimed. The lock on the
+// file says that no other process is at work.
+func (db *DB) releaseClaims(ctx context.Context) error {
+	return db.write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE plan_items SET leased = '' WHERE state = 'planned' AND leased <> ''`)
+		return err
+	})
+}
+
 // Release gives claimed items back.
 func (l *Ledger) Release(ctx context.Context, cycle int64, items []*provision.Item) error {
 	if len(items) == 0 {

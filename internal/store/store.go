@@ -108,6 +108,9 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if err := db.loadCursorKey(ctx); err != nil {
 		return nil, err
 	}
+	if err := db.releaseClaims(ctx); err != nil {
+		return nil, err
+	}
 	// What a removal left when the process ended in the middle of it.
 	if err := db.sweep(ctx); err != nil {
 		return nil, err
