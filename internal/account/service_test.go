@@ -290,6 +290,21 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
+func FuzzBearerToken(f *testing.F) {
+	for _, s := range []string{"", "Bearer x", "Bearer Bearer x", `Bearer "x"`, "Basic x", "bearer  x\t"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		token, err := account.BearerToken(header)
+		if (err == nil) != (token != "") {
+			t.Errorf("BearerToken(%q) = %q, %v", header, token, err)
+		}
+		if strings.ContainsAny(token, " \t\r\n\"") {
+			t.Errorf("BearerToken(%q) lets %q through", header, token)
+		}
+	})
+}
+
 func BenchmarkAuthenticate(b *testing.B) {
 	s := account.NewService(storetest.Open(b).Accounts(), slog.New(slog.DiscardHandler))
 	defer s.Close()

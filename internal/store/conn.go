@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"strconv"
 )
 
 // maxStatements bounds the prepared statements of one connection. The fixed
@@ -153,5 +152,3 @@ func (db *DB) giveBack(c *conn) {
 	}
 	db.readers <- c
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -273,7 +273,7 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 	switch {
 	case p.at != nil && *p.q.Cursor != "":
 		page.Total = p.at.Total
-	case p.start == 0 && len(rows) < limit:
+	case p.start == 0 && p.count > 0 && len(rows) < limit:
 		page.Total = len(rows)
 	case p.q.Filter == nil:
 		if err := tx.Row(`SELECT total FROM collections WHERE num = $1`, []any{int64(p.self)}, &page.Total); err != nil {

@@ -126,16 +126,3 @@ func jsonPath(names ...string) string {
 	b.WriteByte('\'')
 	return b.String()
 }
-
-// placeholders returns "$from, $from+1, …", n of them.
-func placeholders(from, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('$')
-		b.WriteString(itoa(from + i))
-	}
-	return b.String()
-}
