@@ -27,9 +27,8 @@ race: ## run the whole test suite with the race detector
 fuzz: ## fuzz every parser for FUZZTIME each (default 20s)
 	@FUZZTIME=$(or $(FUZZTIME),20s) GO=$(GO) ./scripts/fuzz
 
-bench: build ## run the benchmarks and the whole-job figures
-	$(GO) test -run '^$$' -bench . -benchmem ./...
-	@./scripts/bench
+bench: ## run the benchmarks, with the whole-job figures among them (BENCH selects)
+	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m ./...
 
 lint: ## check formatting, vet and the linter's rules
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo 'run gofmt -w on these files' >&2; exit 1; }
