@@ -63,6 +63,7 @@ func benchSetup(b *testing.B) {
 		b.Fatal(bench.err)
 	}
 	b.ReportAllocs()
+	b.ResetTimer()
 }
 
 func makeBench() error {
