@@ -51,6 +51,10 @@ func newBars(w io.Writer) *bars {
 	p.SetStyle(progress.StyleBlocks)
 	p.Style().Visibility = progress.StyleVisibility{ETA: true, Percentage: true, Speed: true, Time: true, Tracker: true, Value: true}
 	p.Style().Options.Separator = "  "
+	p.Style().Options.TimeInProgressPrecision = 100 * time.Millisecond
+	p.Style().Options.TimeDonePrecision = 100 * time.Millisecond
+	p.SetTrackerPosition(progress.PositionRight)
+	p.SetMessageLength(len("Reading the source"))
 	go p.Render()
 	return &bars{writer: p}
 }

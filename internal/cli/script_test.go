@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":     startCommand,
+			"await":     awaitCommand,
 			"halt":      haltCommand,
 			"json":      jsonCommand,
 			"http":      httpCommand,
@@ -63,15 +64,18 @@ type process struct {
 	done chan error
 	mu   sync.Mutex
 	log  strings.Builder
+	more chan struct{} // closed when log grows
 }
 
 func (p *process) add(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log.WriteString(line + "\n")
+	close(p.more)
+	p.more = make(chan struct{})
 }
 
-// startCommand is: start NAME REGEXP=VARS COMMAND ARGS...
+// startCommand is: start NAME REGEXP COMMAND ARGS...
 // It starts a process and waits until its output has matched the expression
 // (spaces written as \s), whose named groups become variables.
 func startCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -81,7 +85,7 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 	re := regexp.MustCompile(`(?s)` + args[1])
 	path, err := exec.LookPath(args[2])
 	ts.Check(err)
-	p := &process{cmd: exec.Command(path, args[3:]...), done: make(chan error, 1)}
+	p := &process{cmd: exec.Command(path, args[3:]...), done: make(chan error, 1), more: make(chan struct{})}
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = append(os.Environ(), "LOCKSTEP_DATA="+ts.Getenv("LOCKSTEP_DATA"), "PATH="+ts.Getenv("PATH"), "HOME="+ts.MkAbs("."))
 	r, w, err := os.Pipe()
@@ -94,38 +98,52 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	})
-	found := make(chan map[string]string, 1)
 	go func() {
 		sc := bufio.NewScanner(r)
 		for sc.Scan() {
 			p.add(sc.Text())
-			p.mu.Lock()
-			m := re.FindStringSubmatch(p.log.String())
-			p.mu.Unlock()
-			if m != nil && found != nil {
-				vars := map[string]string{}
-				for i, name := range re.SubexpNames() {
-					if name != "" {
-						vars[name] = m[i]
-					}
-				}
-				found <- vars
-				found = nil
-			}
 		}
 		p.done <- p.cmd.Wait()
 		close(p.done)
 	}()
-	ready := found
-	select {
-	case vars := <-ready:
-		for k, v := range vars {
-			ts.Setenv(k, v)
+	p.await(ts, args[0], re)
+}
+
+// awaitCommand is: await NAME REGEXP. It waits until everything a started
+// process printed so far matches.
+func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await NAME REGEXP")
+	}
+	p := ts.Value(processes{}).(map[string]*process)[args[0]]
+	if p == nil {
+		ts.Fatalf("no process %q was started", args[0])
+	}
+	p.await(ts, args[0], regexp.MustCompile(`(?s)`+args[1]))
+}
+
+func (p *process) await(ts *testscript.TestScript, name string, re *regexp.Regexp) {
+	deadline := time.After(60 * time.Second)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		log, more := p.log.String(), p.more
+		if m := re.FindStringSubmatch(log); m != nil {
+			for i, key := range re.SubexpNames() {
+				if key != "" {
+					ts.Setenv(key, m[i])
+				}
+			}
+			return
 		}
-	case <-time.After(60 * time.Second):
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		ts.Fatalf("%s did not become ready; it printed:\n%s", args[0], p.log.String())
+		p.mu.Unlock()
+		select {
+		case <-more:
+			p.mu.Lock()
+		case <-deadline:
+			p.mu.Lock()
+			ts.Fatalf("%s did not print what was waited for; it printed:\n%s", name, log)
+		}
 	}
 }
 
