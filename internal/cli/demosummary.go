@@ -25,8 +25,10 @@ type cycleResult struct {
 	Deleted   int                 `json:"deleted"`
 	Unchanged int                 `json:"unchanged"`
 	Held      int                 `json:"held"`
-	Skipped   map[string]int      `json:"skipped"`
-	Failed    map[string]int      `json:"failed"`
+	// Incomplete source entries were taken without a value that could not be understood.
+	Incomplete int            `json:"incomplete"`
+	Skipped    map[string]int `json:"skipped"`
+	Failed     map[string]int `json:"failed"`
 	// FreshserviceCalls are the REST calls that the desk received, of which
 	// FreshserviceWrites changed something or tried to.
 	FreshserviceCalls  int     `json:"freshserviceCalls"`
@@ -48,7 +50,7 @@ type demoResult struct {
 func (r *demoResult) add(c cycleResult) {
 	r.Cycles = append(r.Cycles, c)
 	t := &r.cycleResult
-	t.Kind, t.People, t.Groups, t.Unchanged, t.Held = c.Kind, c.People, c.Groups, c.Unchanged, c.Held
+	t.Kind, t.People, t.Groups, t.Unchanged, t.Held, t.Incomplete = c.Kind, c.People, c.Groups, c.Unchanged, c.Held, c.Incomplete
 	t.Created += c.Created
 	t.Updated += c.Updated
 	t.Disabled += c.Disabled
@@ -70,7 +72,7 @@ func (r *demoResult) add(c cycleResult) {
 func newCycleResult(c *provision.Cycle, calls, writes int, seconds float64) cycleResult {
 	n := c.Counts
 	r := cycleResult{Kind: c.Kind, People: n.People, Groups: n.Groups, Created: n.Created, Updated: n.Updated, Disabled: n.Disabled, Deleted: n.Deleted,
-		Unchanged: n.Unchanged, Held: n.Held, Skipped: n.Skipped, Failed: n.Failed, FreshserviceCalls: calls, FreshserviceWrites: writes, Seconds: seconds}
+		Unchanged: n.Unchanged, Held: n.Held, Incomplete: n.Incomplete, Skipped: n.Skipped, Failed: n.Failed, FreshserviceCalls: calls, FreshserviceWrites: writes, Seconds: seconds}
 	if r.Skipped == nil {
 		r.Skipped = map[string]int{}
 	}
@@ -125,13 +127,18 @@ func (e *env) printCycle(r cycleResult) {
 	for _, k := range byCount(r.Failed) {
 		row("failed", r.Failed[k], codeText(k))
 	}
+	row("incomplete", r.Incomplete, "taken without a value that could not be understood")
 	row("held back", r.Held, "the deletion guard wants a person to look first")
 	t.Render()
 	fmt.Fprintf(e.out, "%d people in the source", r.People)
 	if r.Groups > 0 {
 		fmt.Fprintf(e.out, " and %d groups (counted above as well)", r.Groups)
 	}
-	fmt.Fprintf(e.out, ", %.1f s, %d REST calls to Freshservice", r.Seconds, r.FreshserviceCalls)
+	calls := "REST calls"
+	if r.FreshserviceCalls == 1 {
+		calls = "REST call"
+	}
+	fmt.Fprintf(e.out, ", %.1f s, %d %s to Freshservice", r.Seconds, r.FreshserviceCalls, calls)
 	if written := r.Created + r.Updated + r.Disabled + r.Deleted; written > 0 {
 		fmt.Fprintf(e.out, " (%.2f per person written)", float64(r.FreshserviceCalls)/float64(written))
 	}

@@ -16,6 +16,7 @@ var checks = []func(*Evidence) *Finding{
 	notAssigned,
 	disabledInSource,
 	unreadableEntries,
+	incompleteEntries,
 	removalsHeld,
 	unknownDepartment,
 	unknownLocation,
@@ -139,6 +140,16 @@ func unreadableEntries(e *Evidence) *Finding {
 		Title:       "Entries of the source could not be read",
 		Explanation: "They are named above, with row and column. Everybody else was provisioned, and nobody was taken for deleted because of them.",
 		Fix:         "Correct the entries in the source and run again."}
+}
+
+func incompleteEntries(e *Evidence) *Finding {
+	if e.Cycle == nil || e.Cycle.Counts.Incomplete == 0 {
+		return nil
+	}
+	return &Finding{ID: "SOURCE-02", Severity: Warning, Count: e.Cycle.Counts.Incomplete,
+		Title:       "Entries of the source were taken without one of their values",
+		Explanation: "A manager or member that is nobody in the source, for example. The entries are named above; the people themselves were provisioned.",
+		Fix:         "Correct the values in the source; the next cycle completes them."}
 }
 
 func removalsHeld(e *Evidence) *Finding {

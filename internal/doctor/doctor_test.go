@@ -57,6 +57,7 @@ func TestStagedTroubles(t *testing.T) {
 		{"SOURCE-01", Error, func(e *Evidence) {
 			e.Cycle.Counts.Failed = map[string]int{string(provision.CodeMalformedEntry): 3}
 		}, "row and column"},
+		{"SOURCE-02", Warning, func(e *Evidence) { e.Cycle.Counts.Incomplete = 2 }, "manager"},
 		{"DEPR-11", Error, func(e *Evidence) { e.Cycle.Counts.Held = 30; e.Cycle.Error = "30 of 40 people would lose access" }, "30 of 40"},
 		{"FS-06", Warning, func(e *Evidence) { e.Notes["unknown_department"] = Noted{Count: 1, Values: []string{"Alchemy"}} }, "Alchemy"},
 		{"FS-07", Warning, func(e *Evidence) { e.Notes["unknown_location"] = Noted{Count: 1, Values: []string{"Moon"}} }, "Moon"},

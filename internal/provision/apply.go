@@ -99,11 +99,11 @@ func (r *run) applyBatch(ctx context.Context, items []*Item, tick func()) error 
 			}
 			began := r.now()
 			f, err := r.applyItem(gctx, it, links)
-			if err != nil && (systemic(err) || gctx.Err() != nil) {
-				// Not this object's fault: it stays planned.
-				if gctx.Err() != nil {
-					return gctx.Err()
-				}
+			if err != nil && gctx.Err() != nil {
+				return gctx.Err() // interrupted: the item stays planned
+			}
+			if r.breaker.trips(err) {
+				// Not this object's fault: the item stays planned.
 				return &TargetError{err}
 			}
 			f.Item = it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"lockstep/internal/scim"
@@ -137,6 +138,7 @@ type run struct {
 	log   *slog.Logger
 	// assigned holds the keys of users and groups that are assigned to the app.
 	assigned map[uint64]struct{}
+	breaker  breaker
 	// blind counts source entries that could not even be identified, misread
 	// those that could, and whose object is known.
 	blind, misread int
@@ -292,9 +294,26 @@ func (r *run) recount(ctx context.Context) error {
 	return nil
 }
 
-// systemic reports whether err says that the whole target is out of order.
+// systemic reports whether err may say that the whole target is out of order.
 func systemic(err error) bool {
 	return scim.IsType(err, scim.Unauthenticated) || scim.IsType(err, scim.Unavailable)
+}
+
+// breakerLimit is how many answers in a row must say that the target is out of
+// order before a cycle stops. Fewer are the trouble of single objects.
+const breakerLimit = 10
+
+// A breaker tells the trouble of the whole target from that of single objects.
+type breaker struct{ row atomic.Int32 }
+
+// trips takes one answer in. A refused token stops the cycle at once: going on
+// could lock the account out.
+func (b *breaker) trips(err error) bool {
+	if !systemic(err) {
+		b.row.Store(0)
+		return false
+	}
+	return b.row.Add(1) >= breakerLimit || scim.IsType(err, scim.Unauthenticated)
 }
 
 // codeOf maps the target's answer to the code of the provisioning log. It is

@@ -188,6 +188,9 @@ type Counts struct {
 	// Skipped and Failed count people and groups by reason, in plain words for
 	// skips and by code for failures.
 	Skipped map[string]int `json:"skipped"`
+	// Incomplete counts source entries that were taken without a value that
+	// could not be understood.
+	Incomplete int `json:"incomplete"`
 	Failed  map[string]int `json:"failed"`
 }
 

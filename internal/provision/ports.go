@@ -72,6 +72,8 @@ type Problem struct {
 	// ID is the object's ID when at least that could be read: the object then
 	// counts as seen and is not taken for deleted.
 	ID string `json:"id,omitempty"`
+	// Kept: the entry was taken all the same, without the column to blame.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // Capabilities are what a target can do.

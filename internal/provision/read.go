@@ -34,17 +34,8 @@ func (r *run) readSince(ctx context.Context, since Watermark) error {
 			return &SourceError{err}
 		}
 		for _, p := range page.Problems {
-			if p.ID == "" {
-				r.blind++
-			} else if there, err := known.see(ctx, User, p.ID); err != nil {
+			if err := r.problem(ctx, known, p); err != nil {
 				return err
-			} else if there {
-				r.misread++
-			}
-			counts.count(nil, StatusFailure, CodeMalformedEntry, p.Message)
-			r.log.Warn("a source entry could not be read", "place", p.Place, "column", p.Column, "problem", p.Message)
-			if r.Problems != nil {
-				r.Problems(p)
 			}
 		}
 		changed, err := known.changed(ctx, page.Changes)
@@ -65,6 +56,7 @@ func (r *run) readSince(ctx context.Context, since Watermark) error {
 			r.cycle.Watermark = page.Next
 		}
 	}
+	r.misread = len(known.unread)
 	for s, err := range r.Ledger.Staged(ctx) {
 		if err != nil {
 			return err
@@ -78,6 +70,29 @@ func (r *run) readSince(ctx context.Context, since Watermark) error {
 		default:
 			counts.People++
 		}
+	}
+	return nil
+}
+
+// problem takes note of a source entry that could not be read, or not in full.
+func (r *run) problem(ctx context.Context, known *staged, p Problem) error {
+	counts := &r.cycle.Counts
+	switch {
+	case p.Kept:
+		counts.Incomplete++
+	case p.ID == "":
+		r.blind++
+	default:
+		if err := known.misread(ctx, User, p.ID); err != nil {
+			return err
+		}
+	}
+	if !p.Kept {
+		counts.count(nil, StatusFailure, CodeMalformedEntry, p.Message)
+	}
+	r.log.Warn("a source entry could not be read in full", "place", p.Place, "column", p.Column, "problem", p.Message)
+	if r.Problems != nil {
+		r.Problems(p)
 	}
 	return nil
 }
@@ -195,13 +210,15 @@ type staged struct {
 	ledger Ledger
 	hashes map[uint64]uint64
 	seen   map[uint64]struct{}
+	// unread are known objects whose entry could not be read this time.
+	unread map[uint64]struct{}
 }
 
 func (s *staged) load(ctx context.Context) error {
 	if s.hashes != nil {
 		return nil
 	}
-	s.hashes, s.seen = map[uint64]uint64{}, map[uint64]struct{}{}
+	s.hashes, s.seen, s.unread = map[uint64]uint64{}, map[uint64]struct{}{}, map[uint64]struct{}{}
 	for o, err := range s.ledger.Staged(ctx) {
 		if err != nil {
 			return err
@@ -211,16 +228,20 @@ func (s *staged) load(ctx context.Context) error {
 	return nil
 }
 
-// see notes that an object exists whose content could not be read, and reports
-// whether it is known from before.
-func (s *staged) see(ctx context.Context, t ObjectType, id string) (known bool, err error) {
+// misread notes that an object exists whose content could not be read.
+func (s *staged) misread(ctx context.Context, t ObjectType, id string) error {
 	if err := s.load(ctx); err != nil {
-		return false, err
+		return err
 	}
 	key := objectKey(t, id)
+	if _, read := s.seen[key]; read {
+		return nil // another entry says the same ID and was read
+	}
 	s.seen[key] = struct{}{}
-	_, known = s.hashes[key]
-	return known, nil
+	if _, known := s.hashes[key]; known {
+		s.unread[key] = struct{}{}
+	}
+	return nil
 }
 
 func (s *staged) wasSeen(t ObjectType, id string) bool {
@@ -243,6 +264,7 @@ func (s *staged) changed(ctx context.Context, changes []Change) ([]Change, error
 		}
 		key := ch.Object.Key()
 		s.seen[key] = struct{}{}
+		delete(s.unread, key)
 		hash := ch.Object.ContentHash() + uint64(ch.Removed)
 		if old, ok := s.hashes[key]; ok && old == hash {
 			continue

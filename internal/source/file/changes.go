@@ -195,7 +195,7 @@ func (p *pager) take(e *entry, ordinal int) error {
 	}
 	for i := range e.problems {
 		problem := e.problems[i]
-		problem.ID = e.id
+		problem.ID, problem.Kept = e.id, !e.refused
 		p.page.Problems = append(p.page.Problems, problem)
 	}
 	if e.refused {
@@ -224,7 +224,7 @@ func (x *index) object(e *entry) (*provision.Object, []provision.Problem) {
 	o := &provision.Object{Type: e.typ, ID: e.id, Attributes: e.attributes}
 	report := func(column, format string, args ...any) {
 		problems = append(problems, provision.Problem{
-			Place: e.place.String(), Column: column, ID: e.id, Message: fmt.Sprintf(format, args...),
+			Place: e.place.String(), Column: column, ID: e.id, Kept: true, Message: fmt.Sprintf(format, args...),
 		})
 	}
 	if e.manager != "" {
