@@ -403,7 +403,7 @@ func (f *AttributeFlow) evaluate(ctx context.Context, env *expression.Env, v *Ev
 	case KindExpression:
 		result, err := f.Program.Eval(ctx, env)
 		if err != nil {
-			v.Err = err
+			v.Err = NewEvaluationError(f.Program, env.Source, err)
 			return
 		}
 		v.Ignored, v.Redacted = result.Ignore, result.Redacted

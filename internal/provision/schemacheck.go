@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -194,7 +195,7 @@ func (c *mappingCheck) suggestTarget(f *AttributeFlow) string {
 	for _, a := range list {
 		names = append(names, a.Name)
 	}
-	if name := nearest(f.Path.Attr, names); name != "" {
+	if name := Nearest(f.Path.Attr, names); name != "" {
 		return "Did you mean " + name + "?"
 	}
 	return "Remove the mapping, or add the attribute to the target's schema"
@@ -235,7 +236,7 @@ func (c *mappingCheck) unknownSource(target, name string) {
 		names = append(names, a.Name)
 	}
 	fix := "Check the name, or add it to the source's attributes if it is an extension"
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		fix = "Did you mean [" + near + "]?"
 	}
 	c.add(IssueWarning, "source-unknown", target, fix, "the schema lists no source attribute %s, so its value may always be empty", name)
@@ -260,38 +261,46 @@ func (c *mappingCheck) checkTypes(f *AttributeFlow, d *AttributeDefinition) {
 
 // checkConstants checks the values that a Switch or IIF can choose from.
 func (c *mappingCheck) checkConstants(f *AttributeFlow) {
-	for _, s := range outcomes(f.Program.Node(), nil) {
+	for n := range Outcomes(f.Program.Node()) {
+		v, _ := n.Value()
+		s := v.String()
 		if _, err := f.convertText([]string{s}); err != nil {
 			c.add(IssueError, "type-mismatch", f.Target, "", "the expression can give %q: %v", s, err)
 		}
 	}
 }
 
-// outcomes collects the constant texts that a tree of Switch and IIF ends in.
-func outcomes(n *expression.Node, found []string) []string {
+// Outcomes yields the constant parts that a tree of Switch and IIF can end in.
+// What an expression gives otherwise depends on the person.
+func Outcomes(n *expression.Node) iter.Seq[*expression.Node] {
+	return func(yield func(*expression.Node) bool) { outcomes(n, yield) }
+}
+
+func outcomes(n *expression.Node, yield func(*expression.Node) bool) bool {
 	if v, ok := n.Value(); ok {
-		if v.IsNull() || n.Kind == expression.NodeOmitted {
-			return found
-		}
-		return append(found, v.String())
+		return v.IsNull() || n.Kind == expression.NodeOmitted || yield(n)
 	}
 	if n.Kind != expression.NodeCall {
-		return found
+		return true
 	}
+	var ends []*expression.Node
 	switch n.Name {
 	case "IIF":
-		for _, a := range n.Args[1:] {
-			found = outcomes(a, found)
-		}
+		ends = n.Args[1:]
 	case "Switch":
-		found = outcomes(n.Args[1], found)
+		ends = append(ends, n.Args[1])
 		for i := 3; i < len(n.Args); i += 2 {
-			found = outcomes(n.Args[i], found)
+			ends = append(ends, n.Args[i])
 		}
 	case "IgnoreFlowIfNullOrEmpty", "Redact":
-		found = outcomes(n.Args[0], found)
+		ends = n.Args[:1]
 	}
-	return found
+	for _, end := range ends {
+		if !outcomes(end, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkTree compares the two forms in which Graph keeps an expression.
@@ -359,8 +368,8 @@ func (c *mappingCheck) flow(attr, sub string) *AttributeFlow {
 	return nil
 }
 
-// nearest returns the name that s is probably a misspelling of, or "".
-func nearest(s string, names []string) string {
+// Nearest returns the name that s is probably a misspelling of, or "".
+func Nearest(s string, names []string) string {
 	// Whoever writes so long a name, or has so many, is beyond help.
 	if len(s) > 200 || len(names) > 10_000 {
 		return ""

@@ -166,8 +166,8 @@ func TestCheckWithoutTargetTypes(t *testing.T) {
 func TestNearest(t *testing.T) {
 	names := []string{"jobTitle", "department", "displayName"}
 	for in, want := range map[string]string{"jobTitel": "jobTitle", "departement": "department", "dispName": "", "x": "", "jobtitle": "jobTitle"} {
-		if got := nearest(in, names); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		if got := Nearest(in, names); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -17,10 +17,12 @@ import (
 // beside the typed fields, and a member is written as it was read unless its
 // field has changed since.
 
-// Limits of a schema document. The largest known exports (a tenant with
-// thousands of directory extensions) have a few megabytes.
+// MaxSchemaBytes is how large a schema document may be. The largest known
+// exports (a tenant with thousands of directory extensions) have a few megabytes.
+const MaxSchemaBytes = 16 << 20
+
+// Further limits of a schema document.
 const (
-	maxSchemaBytes = 16 << 20
 	maxSchemaDepth = 200
 	// maxMappings bounds the rules, object mappings and attribute mappings of a
 	// schema together; apps have some dozens.
@@ -91,12 +93,12 @@ type schemaReader struct {
 }
 
 func readLimited(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxSchemaBytes+1))
+	data, err := io.ReadAll(io.LimitReader(r, MaxSchemaBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("schema: reading: %w", err)
 	}
-	if len(data) > maxSchemaBytes {
-		return nil, &SchemaError{Message: fmt.Sprintf("the document is larger than %d MiB; a synchronization schema is far smaller", maxSchemaBytes>>20)}
+	if len(data) > MaxSchemaBytes {
+		return nil, &SchemaError{Message: fmt.Sprintf("the document is larger than %d MiB; a synchronization schema is far smaller", MaxSchemaBytes>>20)}
 	}
 	// Editors on Windows like to put a byte order mark first.
 	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
