@@ -150,9 +150,14 @@ func outcomeOf(it *Item, f Finished, err error) *Outcome {
 	if f.Link != nil {
 		o.TargetID = f.Link.TargetID
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		o.Status = StatusFailure
 		o.Code, o.Message = codeOf(err)
+	case f.Idle && len(f.Waiting) == 0:
+		o.Status, o.Code, o.Message = StatusSkipped, CodeRedundantExport, "source and target already agree"
+	case f.Idle:
+		o.Status, o.Code, o.Message = StatusSkipped, CodeUnresolvedReference, "its members are not in the target yet; they are added when they arrive"
 	}
 	return o
 }
@@ -208,7 +213,8 @@ func (r *run) applyItem(ctx context.Context, it *Item, resolve Resolver) (Finish
 		link.TargetID = created.ID
 		d.Delta = delta
 	case ActionUpdate, ActionDisable:
-		if len(delta) > 0 {
+		f.Idle = len(delta) == 0
+		if !f.Idle {
 			if err := r.Target.Update(ctx, m.TargetType, d.TargetID, delta); err != nil {
 				// The object is gone: without the link the next cycle matches anew.
 				f.Unlink = scim.IsType(err, scim.NotFound)
@@ -231,6 +237,7 @@ func (r *run) applyItem(ctx context.Context, it *Item, resolve Resolver) (Finish
 		add, lateAdd := resolveMembers(d.AddMembers, resolve)
 		remove, _ := resolveMembers(d.RemoveMembers, resolve)
 		if len(add)+len(remove) > 0 {
+			f.Idle = false
 			if err := r.Target.EditMembers(ctx, link.TargetID, values(add), values(remove)); err != nil {
 				// The group itself exists: its link is kept, the members are retried.
 				return f, err

@@ -110,7 +110,7 @@ func (e *Engine) Run(ctx context.Context) (*Cycle, error) {
 			return nil, err
 		}
 	}
-	r := &run{Engine: e, cycle: c, log: e.Log.With("cycle", c.ID)}
+	r := &run{Engine: e, cycle: c, log: e.Log.With("cycle", c.ID), resumed: resumed}
 	if resumed {
 		r.log.Info("resuming an unfinished cycle", "state", c.State)
 		if err := r.recount(ctx); err != nil {
@@ -139,6 +139,8 @@ type run struct {
 	// assigned holds the keys of users and groups that are assigned to the app.
 	assigned map[uint64]struct{}
 	breaker  breaker
+	// resumed: an earlier run of this cycle was cut off.
+	resumed bool
 	// blind counts source entries that could not even be identified, misread
 	// those that could, and whose object is known.
 	blind, misread int

@@ -190,8 +190,8 @@ type Counts struct {
 	Skipped map[string]int `json:"skipped"`
 	// Incomplete counts source entries that were taken without a value that
 	// could not be understood.
-	Incomplete int `json:"incomplete"`
-	Failed  map[string]int `json:"failed"`
+	Incomplete int            `json:"incomplete"`
+	Failed     map[string]int `json:"failed"`
 }
 
 // A Planned batch is what planning some objects led to.
@@ -255,6 +255,8 @@ type Finished struct {
 	Item *Item
 	// Link is stored; nil leaves the link as it is.
 	Link *Link
+	// Idle: there turned out to be nothing to send.
+	Idle bool
 	// Unlink removes the link (the target object is gone).
 	Unlink bool
 	// Waiting replaces what the object waits for, when the item was applied.

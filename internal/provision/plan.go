@@ -19,6 +19,16 @@ func (r *run) plan(ctx context.Context) error {
 	done := 0
 	r.progress(CyclePlanning, 0, total)
 	waves := &waves{}
+	if r.resumed {
+		// The run that was cut off may not have got as far as storing its waves.
+		for it, err := range r.Ledger.PlanItems(ctx, r.cycle.ID) {
+			if err != nil {
+				return err
+			}
+			waves.add([]*Item{it})
+		}
+		r.resumed = false
+	}
 	for _, t := range []ObjectType{User, Group} {
 		lookup, err := r.prepareMatching(ctx, t)
 		if err != nil {

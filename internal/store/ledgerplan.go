@@ -174,7 +174,14 @@ func (l *Ledger) replaceWaiting(tx *Tx, ref provision.Ref, waits []provision.Wai
 			return err
 		}
 	}
-	return nil
+	if len(waits) == 0 {
+		return nil
+	}
+	// Somebody waited for may have arrived while this object was on its way.
+	_, err := tx.Exec(`UPDATE objects SET mark = 3 WHERE app = $1 AND type = $2 AND id = $3 AND mark = 0 AND EXISTS
+		(SELECT 1 FROM waiting w JOIN links k ON k.app = w.app AND k.type = w.ref_type AND k.source_id = w.ref_id
+		WHERE w.app = $1 AND w.type = $2 AND w.source_id = $3)`, l.app, string(ref.Type), ref.ID)
+	return err
 }
 
 // putLink stores a link. When it is new, objects that waited for it are marked.
@@ -380,9 +387,14 @@ func (l *Ledger) finishOne(tx *Tx, ref provision.Ref, f provision.Finished) erro
 	return nil
 }
 
-// forgetMember removes the memberships of a person whose target object was
-// deleted: the target dropped them along with it.
+// forgetMember removes the memberships of a person whose target object is gone:
+// the target dropped them along with it. The groups wait for the person, in case
+// there will be another object.
 func (l *Ledger) forgetMember(tx *Tx, id string) error {
+	if _, err := tx.Exec(`INSERT INTO waiting (app, type, source_id, attribute, ref_type, ref_id)
+		SELECT app, 'Group', group_id, 'members', 'User', member_id FROM memberships WHERE app = $1 AND member_id = $2 ON CONFLICT DO NOTHING`, l.app, id); err != nil {
+		return err
+	}
 	_, err := tx.Exec(`DELETE FROM memberships WHERE app = $1 AND member_id = $2`, l.app, id)
 	return err
 }

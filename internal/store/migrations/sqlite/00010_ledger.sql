@@ -66,6 +66,7 @@ CREATE TABLE memberships (
     member_id TEXT NOT NULL,
     PRIMARY KEY (app, group_id, member_id)
 ) WITHOUT ROWID;
+CREATE INDEX memberships_member ON memberships (app, member_id);
 
 -- The target's objects under their match keys, for the matching of one cycle.
 CREATE TABLE inventory (
