@@ -111,13 +111,7 @@ func (c *Client) AddAccount(ctx context.Context, n NewAccount) (*AddedAccount, e
 
 // Accounts lists the accounts.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
-	list, err := get[struct {
-		Value []Account `json:"value"`
-	}](ctx, c, http.MethodGet, "/api/v1/accounts", nil)
-	if err != nil {
-		return nil, err
-	}
-	return list.Value, nil
+	return listOf[Account](ctx, c, "/api/v1/accounts")
 }
 
 // Account returns one account.
@@ -147,13 +141,7 @@ func (c *Client) CreateToken(ctx context.Context, accountID string, n NewToken) 
 
 // Tokens lists an account's tokens.
 func (c *Client) Tokens(ctx context.Context, accountID string) ([]*account.Token, error) {
-	list, err := get[struct {
-		Value []*account.Token `json:"value"`
-	}](ctx, c, http.MethodGet, accountPath(accountID)+"/tokens", nil)
-	if err != nil {
-		return nil, err
-	}
-	return list.Value, nil
+	return listOf[*account.Token](ctx, c, accountPath(accountID)+"/tokens")
 }
 
 // RevokeToken ends a token at once.

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"lockstep/internal/account"
+	"lockstep/internal/provision"
 )
 
 // A Backend carries out what the API asks for. Implemented by package server.
-// Its errors are typed: account errors, or a [*Problem] where only it knows the
-// right words.
+// Its errors are typed: account and provision errors, or a [*Problem] where only
+// it knows the right words.
 type Backend interface {
 	AddAccount(ctx context.Context, n NewAccount) (*AddedAccount, error)
 	Accounts(ctx context.Context) ([]Account, error)
@@ -26,6 +27,7 @@ type Backend interface {
 	Tokens(ctx context.Context, accountID string) ([]*account.Token, error)
 	RevokeToken(ctx context.Context, accountID, tokenID string) error
 	Version() Version
+	AppsBackend
 }
 
 const maxBody = 1 << 20
@@ -36,10 +38,8 @@ func NewHandler(b Backend, log *slog.Logger) http.Handler {
 	h := &handler{log: log}
 	mux.HandleFunc("GET /api/v1/version", func(w http.ResponseWriter, r *http.Request) { reply(w, http.StatusOK, b.Version()) })
 	mux.HandleFunc("GET /api/v1/accounts", func(w http.ResponseWriter, r *http.Request) {
-		list, err := b.Accounts(r.Context())
-		h.answer(w, r, http.StatusOK, struct {
-			Value []Account `json:"value"`
-		}{list}, err)
+		accounts, err := b.Accounts(r.Context())
+		h.answer(w, r, http.StatusOK, list[Account]{accounts}, err)
 	})
 	mux.HandleFunc("POST /api/v1/accounts", func(w http.ResponseWriter, r *http.Request) {
 		withBody(h, w, r, http.StatusCreated, b.AddAccount)
@@ -61,10 +61,8 @@ func NewHandler(b Backend, log *slog.Logger) http.Handler {
 		})
 	})
 	mux.HandleFunc("GET /api/v1/accounts/{id}/tokens", func(w http.ResponseWriter, r *http.Request) {
-		list, err := b.Tokens(r.Context(), r.PathValue("id"))
-		h.answer(w, r, http.StatusOK, struct {
-			Value []*account.Token `json:"value"`
-		}{list}, err)
+		tokens, err := b.Tokens(r.Context(), r.PathValue("id"))
+		h.answer(w, r, http.StatusOK, list[*account.Token]{tokens}, err)
 	})
 	mux.HandleFunc("POST /api/v1/accounts/{id}/tokens", func(w http.ResponseWriter, r *http.Request) {
 		withBody(h, w, r, http.StatusCreated, func(ctx context.Context, n NewToken) (*AddedToken, error) {
@@ -74,6 +72,7 @@ func NewHandler(b Backend, log *slog.Logger) http.Handler {
 	mux.HandleFunc("DELETE /api/v1/accounts/{id}/tokens/{token}", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, http.StatusNoContent, nil, b.RevokeToken(r.Context(), r.PathValue("id"), r.PathValue("token")))
 	})
+	h.routeApps(mux, b)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, &Problem{Title: "Not found", Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path})
 	})
@@ -84,8 +83,13 @@ type handler struct{ log *slog.Logger }
 
 // withBody decodes the body into what fn takes, refusing unknown members.
 func withBody[In, Out any](h *handler, w http.ResponseWriter, r *http.Request, status int, fn func(context.Context, In) (Out, error)) {
+	withBodyUpTo(maxBody, h, w, r, status, fn)
+}
+
+// withBodyUpTo is withBody for bodies of another size.
+func withBodyUpTo[In, Out any](size int64, h *handler, w http.ResponseWriter, r *http.Request, status int, fn func(context.Context, In) (Out, error)) {
 	var in In
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, size))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 		writeProblem(w, &Problem{Title: "Bad request", Status: http.StatusBadRequest, Detail: "the body is not what was expected: " + err.Error()})
@@ -132,6 +136,10 @@ func problemOf(err error) *Problem {
 		notFound *account.NotFoundError
 		exists   *account.ExistsError
 		invalid  *account.InvalidError
+		noApp    *provision.AppNotFoundError
+		sameApp  *provision.AppExistsError
+		mapping  *provision.MappingError
+		schema   *provision.SchemaError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -142,6 +150,12 @@ func problemOf(err error) *Problem {
 		return &Problem{Title: "Conflict", Status: http.StatusConflict, Detail: err.Error(), Next: "Choose another name with --name, or remove the account first."}
 	case errors.As(err, &invalid):
 		return &Problem{Title: "Bad request", Status: http.StatusBadRequest, Detail: err.Error()}
+	case errors.As(err, &noApp):
+		return &Problem{Title: "Not found", Status: http.StatusNotFound, Detail: err.Error(), Next: "`lockstep app list` shows the apps there are."}
+	case errors.As(err, &sameApp):
+		return &Problem{Title: "Conflict", Status: http.StatusConflict, Detail: err.Error(), Next: "Choose another name, or remove that app first."}
+	case errors.As(err, &mapping), errors.As(err, &schema):
+		return &Problem{Title: "Bad request", Status: http.StatusBadRequest, Detail: err.Error(), Next: "Nothing was changed."}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Problem{Title: "Timed out", Status: http.StatusGatewayTimeout, Detail: "it took too long: " + err.Error()}
 	default:

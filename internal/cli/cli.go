@@ -109,7 +109,8 @@ this machine.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	root.SetVersionTemplate("lockstep {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(e.demoCommand(), e.serveCommand(), e.deskCommand(), e.accountCommand(), e.tokenCommand(), e.exprCommand(), e.versionCommand())
+	root.AddCommand(e.demoCommand(), e.serveCommand(), e.deskCommand(), e.accountCommand(), e.tokenCommand(), e.appCommand(), e.assignCommand(),
+		e.mappingCommand(), e.scopeCommand(), e.exprCommand(), e.versionCommand())
 	return root
 }
 

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lockstep/internal/expression"
+	"lockstep/internal/provision"
 )
 
 func (e *env) exprCommand() *cobra.Command {
@@ -25,74 +28,136 @@ func exprError(err error) error {
 	if !errors.As(err, &x) {
 		return err
 	}
-	text := err.Error()
+	text := x.Error()
 	if caret := x.Caret(); caret != "" {
-		text += "\n" + caret
+		text += "\n" + indent(caret)
+	}
+	var run *provision.EvaluationError
+	if errors.As(err, &run) {
+		if run.Object != "" {
+			text += "\nThis is what happened for " + run.Object + "."
+		}
+		for _, v := range run.Values {
+			text += "\n  " + v
+		}
 	}
 	return &exitError{exitFailed, errors.New(text)}
 }
 
+// indent sets every line of a text off by two spaces.
+func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }
+
+// evalOptions are what an evaluation needs beside the expression.
+type evalOptions struct {
+	source, now, defaultDomain string
+	parameters                 map[string]string
+	taken                      []string
+	trace                      bool
+}
+
 func (e *env) exprEval() *cobra.Command {
-	var sourceFile string
-	var trace bool
+	var o evalOptions
 	c := &cobra.Command{
 		Use:   "eval EXPR",
 		Short: "Evaluate an expression for one person",
 		Long: `Evaluates an expression. --source names a JSON object of attributes, such as
-{"givenName": "Zoë", "proxyAddresses": ["a", "b"]}; - reads it from standard input.`,
+{"givenName": "Zoë", "proxyAddresses": ["a", "b"]}; - reads it from standard input.
+
+--trace prints every part of the expression with its value first.`,
 		Example: `  lockstep expr eval 'Join(" ", [givenName], [surname])' --source person.json
-  lockstep expr eval 'NormalizeDiacritics("Zoë")' --trace`,
+  lockstep expr eval 'NormalizeDiacritics("Zoë")' --trace
+  lockstep expr eval 'Join("@", [mailNickname], %Domain%)' --source person.json --param Domain=acme.example`,
 		Args: exactly("EXPR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := expression.Compile(args[0])
 			if err != nil {
 				return exprError(err)
 			}
-			source, err := e.readPerson(sourceFile)
+			env, err := e.evalEnv(o)
 			if err != nil {
 				return err
 			}
-			env := &expression.Env{Source: source, Now: time.Now()}
 			result, tree, err := p.Trace(c.Context(), env)
-			if trace && tree != nil {
-				printTrace(e.err, tree, 0)
+			if o.trace && !e.json {
+				printTrace(e.out, tree, 0)
 			}
 			if err != nil {
-				return exprError(err)
+				if o.trace && e.json {
+					if err := e.printJSON(map[string]any{"trace": tree}); err != nil {
+						return err
+					}
+				}
+				return exprError(provision.NewEvaluationError(p, env.Source, err))
 			}
-			return e.printResult(result)
+			if !o.trace {
+				tree = nil
+			}
+			return e.printResult(result, tree)
 		},
 	}
-	c.Flags().StringVar(&sourceFile, "source", "", "JSON file with the person's attributes")
-	c.Flags().BoolVar(&trace, "trace", false, "show the value of every part on standard error")
+	f := c.Flags()
+	f.StringVar(&o.source, "source", "", "JSON file with the person's attributes; - reads it from standard input")
+	f.BoolVar(&o.trace, "trace", false, "show the value of every part")
+	f.StringToStringVar(&o.parameters, "param", nil, "value of a job parameter, such as Domain=acme.example for %Domain% (repeatable)")
+	f.StringVar(&o.now, "now", "", "the time that Now() gives, such as 2026-01-31T08:00:00Z (default: now)")
+	f.StringVar(&o.defaultDomain, "default-domain", "", "what DefaultDomain() gives")
+	f.StringSliceVar(&o.taken, "taken", nil, "value that SelectUniqueValue finds taken in the target (repeatable)")
 	e.jsonFlag(c)
 	return c
+}
+
+func (e *env) evalEnv(o evalOptions) (*expression.Env, error) {
+	now := time.Now()
+	if o.now != "" {
+		var err error
+		if now, err = time.Parse(time.RFC3339, o.now); err != nil {
+			return nil, usage("--now takes a time such as 2026-01-31T08:00:00Z, not %q", o.now)
+		}
+	}
+	person, err := e.readPerson(o.source)
+	if err != nil {
+		return nil, err
+	}
+	env := &expression.Env{Source: person, Now: now, Parameters: o.parameters, DefaultDomain: o.defaultDomain}
+	if len(o.taken) > 0 {
+		env.Taken = func(_ context.Context, value string) (bool, error) {
+			return slices.ContainsFunc(o.taken, func(t string) bool { return strings.EqualFold(t, value) }), nil
+		}
+	}
+	return env, nil
 }
 
 func (e *env) readPerson(path string) (expression.Map, error) {
 	if path == "" {
 		return expression.Map{}, nil
 	}
-	var b []byte
-	var err error
-	if path == "-" {
-		b, err = io.ReadAll(e.in)
-	} else {
-		b, err = os.ReadFile(path)
-	}
+	b, err := e.readInput(path)
 	if err != nil {
 		return nil, fmt.Errorf("the person cannot be read: %w", err)
 	}
 	person := expression.Map{}
 	if err := json.Unmarshal(b, &person); err != nil {
-		return nil, fmt.Errorf("%s is not a JSON object of attributes: %w", path, err)
+		return nil, fmt.Errorf("%s is not a JSON object of attributes such as {\"givenName\": \"Ada\"}: %w", path, err)
 	}
 	return person, nil
 }
 
-func (e *env) printResult(r expression.Result) error {
+// readInput reads a file, or standard input for "-".
+func (e *env) readInput(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(e.in)
+	}
+	return os.ReadFile(path)
+}
+
+func (e *env) printResult(r expression.Result, trace *expression.TraceNode) error {
 	if e.json {
-		return e.printJSON(map[string]any{"value": r.Value, "ignored": r.Ignore})
+		return e.printJSON(struct {
+			Value    expression.Value      `json:"value"`
+			Ignored  bool                  `json:"ignored"`
+			Redacted bool                  `json:"redacted,omitempty"`
+			Trace    *expression.TraceNode `json:"trace,omitempty"`
+		}{r.Value, r.Ignore, r.Redacted, trace})
 	}
 	switch {
 	case r.Ignore:
@@ -110,44 +175,23 @@ func (e *env) printResult(r expression.Result) error {
 }
 
 func printTrace(w io.Writer, n *expression.TraceNode, depth int) {
-	value := n.Value.String()
+	value := fmt.Sprintf("%q", n.Value.String())
 	switch {
 	case !n.Evaluated:
 		value = "(not evaluated)"
 	case n.Err != nil:
-		value = "error: " + n.Err.Error()
+		value = "error: " + n.Err.Message
 	case n.Value.IsNull():
 		value = "null"
+	case n.Value.IsList():
+		value = fmt.Sprintf("%q", n.Value.Strings())
 	}
 	fmt.Fprintf(w, "%s%s = %s\n", strings.Repeat("  ", depth), n.Text, value)
 	for _, child := range n.Args {
-		printTrace(w, child, depth+1)
+		if child.Node.Kind != expression.NodeOmitted {
+			printTrace(w, child, depth+1)
+		}
 	}
-}
-
-func (e *env) exprCheck() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "check EXPR",
-		Short:   "Check an expression without evaluating it",
-		Example: `  lockstep expr check 'Switch([department], , "Sales", "S")'`,
-		Args:    exactly("EXPR"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := expression.Compile(args[0])
-			if err != nil {
-				return exprError(err)
-			}
-			if e.json {
-				return e.printJSON(map[string]any{"expression": p.String(), "attributes": p.References()})
-			}
-			fmt.Fprintln(e.out, p.String())
-			if refs := p.References(); len(refs) > 0 {
-				fmt.Fprintf(e.out, "reads %s\n", strings.Join(refs, ", "))
-			}
-			return nil
-		},
-	}
-	e.jsonFlag(c)
-	return c
 }
 
 func (e *env) exprTest() *cobra.Command {
@@ -156,7 +200,8 @@ func (e *env) exprTest() *cobra.Command {
 		Short: "Run a file of expressions with their expected values",
 		Long: `Runs a JSON array of {id, expression, source, expected} and says which do not
 give what was expected. expected is a text, a list of texts, null,
-{"ignoreFlow": true}, {"matches": PATTERN} or {"error": KIND, "position": N}.`,
+{"ignoreFlow": true}, {"matches": PATTERN} or {"error": KIND, "position": N}.
+An optional context holds now, taken, parameters and defaultDomain.`,
 		Example: "  lockstep expr test mappings_test.json",
 		Args:    exactly("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -202,18 +247,20 @@ func (e *env) exprFunctions() *cobra.Command {
 	c := &cobra.Command{
 		Use: "functions [NAME]", Short: "List the functions, or explain one",
 		Example: "  lockstep expr functions\n  lockstep expr functions Switch",
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage("\"lockstep expr functions\" takes one NAME at most")
 			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
 			all := expression.Functions()
 			if len(args) == 1 {
-				for i := range all {
-					if strings.EqualFold(all[i].Name, args[0]) {
-						return e.explainFunction(&all[i])
-					}
+				i := slices.IndexFunc(all, func(f expression.Function) bool { return strings.EqualFold(f.Name, args[0]) })
+				if i < 0 {
+					return unknownFunction(args[0], all)
 				}
-				return fmt.Errorf("there is no function %q; `lockstep expr functions` lists them", args[0])
+				return e.explainFunction(&all[i])
 			}
 			if e.json {
 				return e.printJSON(all)
@@ -230,12 +277,27 @@ func (e *env) exprFunctions() *cobra.Command {
 	return c
 }
 
+func unknownFunction(name string, all []expression.Function) error {
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	near := provision.Nearest(name, names)
+	if near != "" {
+		near = "; did you mean " + near + "?"
+	}
+	return fmt.Errorf("there is no function %q%s\n`lockstep expr functions` lists them", name, near)
+}
+
 func (e *env) explainFunction(f *expression.Function) error {
 	if e.json {
 		return e.printJSON(f)
 	}
 	fmt.Fprintf(e.out, "%s\n\n", f.Signature())
 	fmt.Fprintf(e.out, "  %s\n", f.Meaning)
+	if f.CloudSync {
+		fmt.Fprintf(e.out, "  Microsoft lists it for cloud sync only.\n")
+	}
 	if f.Example != "" {
 		fmt.Fprintf(e.out, "\n  %s\n  gives %s\n", f.Example, f.ExampleResult)
 	}

@@ -15,8 +15,7 @@ import (
 	"lockstep/internal/source/file"
 )
 
-// apps runs the engines: one goroutine an app, so that cycles of one app never
-// overlap.
+// apps runs the engines. Cycles of one app never overlap.
 type apps struct {
 	server *Server
 	log    *slog.Logger
@@ -24,12 +23,27 @@ type apps struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	mu     sync.Mutex
-	locks  map[string]*sync.Mutex
+	states map[string]*appState
+}
+
+// An appState is what goes on with one app. Its members but cycle are guarded
+// by apps.mu.
+type appState struct {
+	// cycle is held while a cycle runs.
+	cycle sync.Mutex
+	// changed is closed when the configuration changes, and then replaced.
+	changed chan struct{}
+	// scheduled: a goroutine runs the app's schedule.
+	scheduled bool
+	// interrupt ends the cycle under way.
+	interrupt context.CancelFunc
+	// removed apps run no cycle any more.
+	removed bool
 }
 
 func newApps(s *Server, log *slog.Logger) *apps {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &apps{server: s, log: log, ctx: ctx, cancel: cancel, locks: map[string]*sync.Mutex{}}
+	return &apps{server: s, log: log, ctx: ctx, cancel: cancel, states: map[string]*appState{}}
 }
 
 // start begins the schedule of every app that is there.
@@ -41,52 +55,107 @@ func (a *apps) start() {
 	}
 	for _, app := range list {
 		if !app.Paused {
-			a.wg.Go(func() { a.schedule(app.ID) })
+			a.refresh(app.ID)
 		}
 	}
 }
 
 func (a *apps) stop() {
-	a.cancel()
+	a.mu.Lock()
+	a.cancel() // from here on refresh starts nothing
+	a.mu.Unlock()
 	a.wg.Wait()
 }
 
-// schedule runs the cycles of one app until the server stops: at its interval,
-// and at once when its source reports a change.
-func (a *apps) schedule(id string) {
-	for {
-		app, err := a.server.db.App(a.ctx, id)
-		if err != nil {
-			if a.ctx.Err() == nil {
-				a.log.Error("the app cannot be read; it is no longer provisioned", "app", id, "error", err)
-			}
-			return
-		}
-		if _, err := a.run(a.ctx, app, RunOptions{}); err != nil && a.ctx.Err() == nil {
-			a.log.Warn("a cycle did not come to its end; the next one goes on with it", "app", id, "problem", err)
-		}
-		if !a.waitForWork(app) {
-			return
-		}
+// state returns the state of an app; the caller holds a.mu.
+func (a *apps) state(id string) *appState {
+	st, ok := a.states[id]
+	if !ok {
+		st = &appState{changed: make(chan struct{})}
+		a.states[id] = st
+	}
+	return st
+}
+
+// refresh makes the schedule of an app look at its configuration now: it starts
+// when the app is new or no longer paused, and ends when it is paused.
+func (a *apps) refresh(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := a.state(id)
+	close(st.changed)
+	st.changed = make(chan struct{})
+	if !st.scheduled && a.ctx.Err() == nil {
+		st.scheduled = true
+		a.wg.Go(func() { a.schedule(id, st) })
 	}
 }
 
-// waitForWork returns true when the interval is over or the source changed, and
-// false when the server stops.
-func (a *apps) waitForWork(app *provision.App) bool {
-	ctx, cancel := context.WithTimeout(a.ctx, app.Interval)
+// changed returns a channel that is closed at the next [apps.refresh].
+func (a *apps) changed(id string) <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state(id).changed
+}
+
+// leave ends a schedule, unless the app was refreshed after seen was taken.
+func (a *apps) leave(st *appState, seen <-chan struct{}) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if st.changed != seen && a.ctx.Err() == nil {
+		return false
+	}
+	st.scheduled = false
+	return true
+}
+
+// schedule runs the cycles of one app until it is paused or removed or the
+// server stops: at its interval, and at once when its source or its
+// configuration changes.
+func (a *apps) schedule(id string, st *appState) {
+	for {
+		a.mu.Lock()
+		changed, removed := st.changed, st.removed
+		st.scheduled = !removed
+		a.mu.Unlock()
+		if removed {
+			return
+		}
+		// The app is read after changed was taken, so that no change is missed.
+		app, err := a.server.db.App(a.ctx, id)
+		var missing *provision.AppNotFoundError
+		if err != nil && a.ctx.Err() == nil && !errors.As(err, &missing) {
+			a.log.Error("the app cannot be read; it is no longer provisioned", "app", id, "error", err)
+		}
+		if err != nil || app.Paused {
+			if a.leave(st, changed) {
+				return
+			}
+			continue
+		}
+		if _, err := a.run(a.ctx, id, RunOptions{}); err != nil && a.ctx.Err() == nil && !errors.As(err, &missing) {
+			a.log.Warn("a cycle did not come to its end; the next one goes on with it", "app", id, "problem", err)
+		}
+		a.waitForWork(a.ctx, app, changed)
+	}
+}
+
+// waitForWork returns when the interval is over, when the source or the
+// configuration changed, or when ctx is done.
+func (a *apps) waitForWork(ctx context.Context, app *provision.App, changed <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, app.Interval)
 	defer cancel()
-	var changed <-chan struct{}
+	var source <-chan struct{}
 	if src, err := openSource(app); err == nil {
 		if w, ok := src.(watcher); ok {
-			changed = w.Watch(ctx)
+			source = w.Watch(ctx)
 		}
 	}
 	select {
+	case <-source:
 	case <-changed:
 	case <-ctx.Done():
 	}
-	return a.ctx.Err() == nil
 }
 
 // A watcher is a source that can say at once that something changed.
@@ -113,19 +182,26 @@ type RunOptions struct {
 }
 
 // run carries one cycle of an app out.
-func (a *apps) run(ctx context.Context, app *provision.App, o RunOptions) (*provision.Cycle, error) {
-	lock := a.lockOf(app.ID)
-	lock.Lock()
-	defer lock.Unlock()
+func (a *apps) run(ctx context.Context, id string, o RunOptions) (*provision.Cycle, error) {
+	ctx, done, err := a.enter(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	// What a change of the configuration affects is marked first and the
+	// configuration read second: a change in between is seen twice, never missed.
+	if err := a.server.db.MarkChanged(ctx, id); err != nil {
+		return nil, err
+	}
+	app, err := a.server.db.App(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	src, err := openSource(app)
 	if err != nil {
 		return nil, &provision.SourceError{Err: err}
 	}
-	base := app.Target.BaseURL
-	if app.Target.AccountID != "" {
-		base = a.server.TenantURL()
-	}
-	target, err := client.New(client.Options{BaseURL: base, Token: secret.NewText(app.Secret), Log: a.log.With("app", app.ID)})
+	target, err := a.target(app)
 	if err != nil {
 		return nil, err
 	}
@@ -143,15 +219,63 @@ func (a *apps) run(ctx context.Context, app *provision.App, o RunOptions) (*prov
 	return c, err
 }
 
-func (a *apps) lockOf(id string) *sync.Mutex {
+// target returns the client of the app's target; an account of ours is reached
+// over HTTP like any other endpoint.
+func (a *apps) target(app *provision.App) (*client.Client, error) {
+	base := app.Target.BaseURL
+	if app.Target.AccountID != "" {
+		base = a.server.TenantURL()
+	}
+	return client.New(client.Options{BaseURL: base, Token: secret.NewText(app.Secret), Log: a.log.With("app", app.ID)})
+}
+
+// enter waits for the cycle under way and keeps others out until done is called.
+func (a *apps) enter(ctx context.Context, id string) (_ context.Context, done func(), err error) {
+	a.mu.Lock()
+	st := a.state(id)
+	a.mu.Unlock()
+	st.cycle.Lock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l, ok := a.locks[id]
-	if !ok {
-		l = &sync.Mutex{}
-		a.locks[id] = l
+	if st.removed {
+		st.cycle.Unlock()
+		return nil, nil, &provision.AppNotFoundError{ID: id}
 	}
-	return l
+	ctx, interrupt := context.WithCancel(ctx)
+	st.interrupt = interrupt
+	return ctx, func() {
+		interrupt()
+		st.cycle.Unlock()
+	}, nil
+}
+
+// remove ends what goes on with an app, carries fn out, and lets nothing run for
+// the app any more when that succeeds.
+func (a *apps) remove(id string, fn func() error) error {
+	a.mu.Lock()
+	st := a.state(id)
+	st.removed = true
+	if st.interrupt != nil {
+		st.interrupt()
+	}
+	a.mu.Unlock()
+	st.cycle.Lock()
+	err := fn()
+	st.cycle.Unlock()
+	if err != nil {
+		a.mu.Lock()
+		st.removed = false
+		a.mu.Unlock()
+		a.refresh(id)
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// Whoever waits holds the old state and finds it removed; an app that is
+	// added under the same ID starts with a new one.
+	delete(a.states, id)
+	close(st.changed)
+	return nil
 }
 
 // App returns an app's configuration.
@@ -186,24 +310,21 @@ func (s *Server) SaveApp(ctx context.Context, app *provision.App, assignments []
 
 // RunApp carries one cycle of an app out now.
 func (s *Server) RunApp(ctx context.Context, id string, o RunOptions) (*provision.Cycle, error) {
-	app, err := s.db.App(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return s.apps.run(ctx, app, o)
+	return s.apps.run(ctx, id, o)
 }
 
-// WaitForChange waits until the app's source changed or its interval is over.
-// It returns false when ctx is done.
+// WaitForChange waits until the app's source or configuration changed or its
+// interval is over. It returns false when ctx is done or the server stops.
 func (s *Server) WaitForChange(ctx context.Context, app *provision.App) bool {
-	done := make(chan bool, 1)
-	go func() { done <- s.apps.waitForWork(app) }()
-	select {
-	case ok := <-done:
-		return ok && ctx.Err() == nil
-	case <-ctx.Done():
-		return false
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.apps.ctx, cancel)()
+	changed := s.apps.changed(app.ID)
+	// A change made while the last cycle ran is not waited for.
+	if already, err := s.db.Changed(ctx, app.ID); err != nil || !already {
+		s.apps.waitForWork(ctx, app, changed)
 	}
+	return ctx.Err() == nil
 }
 
 // Log yields what a cycle did, object by object.
