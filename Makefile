@@ -5,10 +5,10 @@ LDFLAGS := -s -w -X lockstep/internal/cli.version=$(VERSION)
 GO      ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race fuzz bench lint generate clean
+.PHONY: help demo build test race fuzz bench bench-scim lint generate clean
 
 help: ## show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 build: ## build bin/lockstep
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/lockstep
@@ -29,6 +29,9 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 20s)
 
 bench: ## run the benchmarks, with the whole-job figures among them (BENCH selects)
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m ./...
+
+bench-scim: ## put load on the SCIM service and compare it with a bare server (USERS, ROUNDS, SECONDS_EACH)
+	@GO=$(GO) ./scripts/bench-scim
 
 lint: ## check formatting, vet and the linter's rules
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -l cmd internal; echo 'run gofmt -w on these files' >&2; exit 1; }
