@@ -50,7 +50,7 @@ func (l *Ledger) Begin(ctx context.Context, kind provision.CycleKind, now time.T
 		if err != nil {
 			return fmt.Errorf("begin a cycle: %w", err)
 		}
-		_, err = tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND mark = 2`, l.app)
+		_, err = tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND mark > 0 AND mark = 2`, l.app)
 		return err
 	})
 	return c, err
@@ -264,7 +264,9 @@ func (l *Ledger) Claim(ctx context.Context, cycle int64, wave, n int, lease time
 	var out []*provision.Item
 	err := l.db.write(ctx, func(tx *Tx) error {
 		out = out[:0]
-		if err := tx.Each(`SELECT `+itemColumns+` FROM plan_items WHERE cycle = $1 AND wave = $2 AND state = 'planned' AND leased < $3 ORDER BY seq LIMIT $4`,
+		// The wave is given as a range so that the index of planned items serves,
+		// and what is done is not walked over again at every claim.
+		if err := tx.Each(`SELECT `+itemColumns+` FROM plan_items WHERE cycle = $1 AND wave >= $2 AND wave <= $2 AND state = 'planned' AND leased < $3 ORDER BY wave, seq LIMIT $4`,
 			[]any{cycle, wave, timeText(now), n}, func(rows *sql.Rows) error {
 				it, err := scanItem(rows.Scan)
 				out = append(out, it)
