@@ -296,6 +296,7 @@ func (d *demo) setUp(ctx context.Context) (token string, err error) {
 	var assigned []provision.Assignment
 	if d.sampled {
 		assigned = []provision.Assignment{{PrincipalType: provision.Group, PrincipalID: d.company.AssignedGroupID}}
+		d.company = nil // a large company takes room that the cycle needs
 	}
 	if token == "" {
 		t, err := d.server.CreateToken(ctx, d.account, api.NewToken{Name: "demo", ExpiresInSeconds: int64((24 * time.Hour).Seconds())})
