@@ -173,18 +173,7 @@ func (r *run) linksFor(ctx context.Context, items []*Item) (Resolver, error) {
 		wanted[User] = append(wanted[User], it.Decision.AddMembers...)
 		wanted[User] = append(wanted[User], it.Decision.RemoveMembers...)
 	}
-	links := map[ObjectType]map[string]Link{}
-	for t, ids := range wanted {
-		l, err := r.Ledger.Links(ctx, t, ids)
-		if err != nil {
-			return nil, err
-		}
-		links[t] = l
-	}
-	return func(t ObjectType, id string) (string, bool) {
-		l, ok := links[t][id]
-		return l.TargetID, ok
-	}, nil
+	return r.resolverOf(ctx, wanted)
 }
 
 func (r *run) applyItem(ctx context.Context, it *Item, resolve Resolver) (Finished, error) {

@@ -125,6 +125,11 @@ func (r *run) resolver(ctx context.Context, subjects []*Subject) (Resolver, erro
 			}
 		}
 	}
+	return r.resolverOf(ctx, wanted)
+}
+
+// resolverOf loads the links of the objects that are referred to.
+func (r *run) resolverOf(ctx context.Context, wanted map[ObjectType][]string) (Resolver, error) {
 	links := map[ObjectType]map[string]Link{}
 	for t, ids := range wanted {
 		l, err := r.Ledger.Links(ctx, t, ids)
