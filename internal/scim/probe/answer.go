@@ -207,6 +207,14 @@ func (a *answer) scimType(want ...scim.ErrorType) *answer {
 	return a
 }
 
+// reason fails if the body gives a reason, and none of these. Whether errors
+// have proper bodies has checks of its own.
+func (a *answer) reason(want ...scim.ErrorType) {
+	if a.object.Text("scimType") != "" {
+		a.scimType(want...)
+	}
+}
+
 func hasSchema(o *scim.Object, urn string) bool {
 	return slices.ContainsFunc(o.Elements("schemas"), func(v scim.Value) bool {
 		s, _ := v.(string)

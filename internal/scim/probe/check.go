@@ -46,7 +46,7 @@ var (
 // catalogue returns all checks in the order in which they run.
 func catalogue() []*check {
 	sections := slices.Concat(
-		reachSections, tokenSections, contractSections, querySections, createSections, matchSections,
+		reachSections, tokenSections, urlSections, contractSections, querySections, createSections, matchSections,
 		patchSections, entraSections, groupSections, memberSections, lifecycleSections, pagingSections,
 		featureSections, errorSections, lastSections)
 	var all []*check

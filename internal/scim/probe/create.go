@@ -333,8 +333,5 @@ func (t *trial) kept(read, sent *scim.Object) {
 
 // notCreated fails unless a creation was refused as the client's fault.
 func (t *trial) notCreated(a *answer) {
-	a.is(400)
-	if a.object != nil && a.object.Text("scimType") != "" {
-		a.scimType(scim.InvalidValue, scim.InvalidSyntax)
-	}
+	a.is(400).reason(scim.InvalidValue, scim.InvalidSyntax)
 }

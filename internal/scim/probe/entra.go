@@ -128,12 +128,12 @@ var entraSections = []section{
 	}},
 	{name: "Managers", writes: true, need: "patch-replace", when: hasAttribute(scim.URNEnterprise, "manager"), checks: []check{
 		managerCheck("manager-text", "A manager may come as a bare id", "RFC 7643 section 4.3; COMP-06", entra,
-			func(id string) *scim.Object { return op("Add", managerPath, id) }),
+			func(id string) *scim.Object { return op("add", managerPath, id) }),
 		managerCheck("manager-object", "A manager may come as an object", "RFC 7643 section 4.3", okta,
 			func(id string) *scim.Object { return op("replace", managerPath, obj("value", id)) }),
 		managerCheck("manager-list", "A manager may come as a list of one", "RFC 7643 section 4.3", entra,
 			func(id string) *scim.Object {
-				return op("Add", "manager", list(obj("$ref", "../Users/"+id, "value", id)))
+				return op("add", "manager", list(obj("$ref", "../Users/"+id, "value", id)))
 			}),
 		managerCheck("manager-key", "A manager may come under its URN without a path", "RFC 7643 section 4.3; COMP-06", entraOkta,
 			func(id string) *scim.Object { return op("add", "", obj(managerPath, id)) }),
@@ -142,9 +142,9 @@ var entraSections = []section{
 			expect: "no manager after a removal, and after an empty text",
 			breaks: entra, refs: "RFC 7644 section 3.5.2.2",
 			run: func(t *trial) {
-				for _, clearing := range []*scim.Object{op("Remove", managerPath), op("Replace", managerPath, "")} {
+				for _, clearing := range []*scim.Object{op("remove", managerPath), op("replace", managerPath, "")} {
 					_, path := t.user()
-					t.patch(path, op("Add", managerPath, t.subject.Text("id"))).is(200, 204)
+					t.patch(path, op("add", managerPath, t.subject.Text("id"))).is(200, 204)
 					if v := at(t.change(path, clearing), scim.URNEnterprise, "manager", "value"); v != nil && v != "" {
 						t.fail("the manager still reads %s after %s", show(v), show(clearing))
 					}

@@ -155,7 +155,7 @@ var lifecycleSections = []section{
 			},
 		},
 		{
-			id: "deleted-member", title: "A deleted user is no longer a member", need: "deleted-gone member-add", when: offersGroups,
+			id: "deleted-member", title: "A deleted user is no longer a member", need: "deleted-gone member-add-several", when: offersGroups,
 			expect: "a group without the deleted user",
 			breaks: anyClient, refs: "RFC 7643 section 4.2; RFC 7644 section 3.6",
 			run: func(t *trial) {

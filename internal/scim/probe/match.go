@@ -251,7 +251,7 @@ var matchSections = []section{{name: "Matching", writes: true, need: "read-user"
 func (t *trial) findOrRefuse(filter string) {
 	a := t.get("/Users", "filter", filter)
 	if a.status == http.StatusBadRequest {
-		a.scimType(scim.InvalidFilter)
+		a.reason(scim.InvalidFilter)
 		t.warn("%s cannot be filtered: %s", firstWord(filter), a.summary())
 		return
 	}

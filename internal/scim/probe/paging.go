@@ -108,7 +108,7 @@ var pagingSections = []section{
 			expect: "400 with scimType invalidCursor",
 			breaks: []string{"few"}, refs: "RFC 9865 section 2.1",
 			run: func(t *trial) {
-				t.get("/Users", "cursor", "lockstep-probe", "count", "2").is(400).scimType(scim.InvalidCursor, scim.ExpiredCursor)
+				t.get("/Users", "cursor", "lockstep-probe", "count", "2").is(400).reason(scim.InvalidCursor, scim.ExpiredCursor)
 			},
 		},
 	}},

@@ -20,26 +20,6 @@ var reachSections = []section{
 			breaks: anyClient, refs: "RFC 7644 section 3.2; CONN-01; CONN-08; CONN-10",
 			run: reach,
 		},
-		{
-			id: "double-slash", title: "A Tenant URL that ends in a slash works", need: "reach",
-			expect: "the same answer to //Users as to /Users, without a redirect",
-			breaks: entra, refs: "CONN-01; CONN-10",
-			run: func(t *trial) { t.get("//Users", "count", "1").is(200).resources() },
-		},
-		{
-			id: "trailing-slash", title: "A trailing slash after /Users is tolerated", need: "reach",
-			expect: "the same answer to /Users/ as to /Users, without a redirect",
-			breaks: anyClient, refs: "CONN-10",
-			run: func(t *trial) { t.get("/Users/", "count", "1").is(200).resources() },
-		},
-		{
-			id: "feature-flag", title: "Entra ID's feature flag in the Tenant URL does no harm", need: "reach",
-			expect: "200 when the query holds aadOptscim062020",
-			breaks: entra, refs: "CONN-02",
-			run: func(t *trial) {
-				t.send(request{method: http.MethodGet, path: "/Users", query: "aadOptscim062020&count=1"}).is(200).resources()
-			},
-		},
 	}},
 	{name: "TLS", when: isHTTPS, checks: []check{
 		{
@@ -94,6 +74,30 @@ var reachSections = []section{
 		},
 	}},
 }
+
+// urlSections are about what becomes of a Tenant URL on its way.
+var urlSections = []section{{name: "Tenant URL", need: "token-accepted", checks: []check{
+	{
+		id: "double-slash", title: "A Tenant URL that ends in a slash works",
+		expect: "the same answer to //Users as to /Users, without a redirect",
+		breaks: entra, refs: "CONN-01; CONN-10",
+		run: func(t *trial) { t.get("//Users", "count", "1").is(200).resources() },
+	},
+	{
+		id: "trailing-slash", title: "A trailing slash after /Users is tolerated",
+		expect: "the same answer to /Users/ as to /Users, without a redirect",
+		breaks: anyClient, refs: "CONN-10",
+		run: func(t *trial) { t.get("/Users/", "count", "1").is(200).resources() },
+	},
+	{
+		id: "feature-flag", title: "Entra ID's feature flag in the Tenant URL does no harm",
+		expect: "200 when the query holds aadOptscim062020",
+		breaks: entra, refs: "CONN-02",
+		run: func(t *trial) {
+			t.send(request{method: http.MethodGet, path: "/Users", query: "aadOptscim062020&count=1"}).is(200).resources()
+		},
+	},
+}}}
 
 func isHTTPS(s *session) string {
 	if s.url.Scheme != "https" {

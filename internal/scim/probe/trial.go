@@ -134,7 +134,7 @@ func (t *trial) group(members ...string) (name, path string) {
 	name = t.fresh("group")
 	path = t.create("/Groups", obj("schemas", list(scim.URNGroup), "displayName", name))
 	if len(members) > 0 {
-		t.patch(path, op("Add", "members", refs(members...))).is(200, 204)
+		t.patch(path, op("add", "members", refs(members...))).is(200, 204)
 	}
 	return name, path
 }
