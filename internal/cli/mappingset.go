@@ -131,7 +131,7 @@ func (m *mappingEdit) apply(s *provision.Schema, target string) error {
 	a := om.Attribute(target)
 	if a == nil {
 		if len(m.given(sourceFlags)) == 0 {
-			return fmt.Errorf("%w; a new mapping needs a source: --attribute, --constant, --expression or --none", noSuchMapping(om, target))
+			return fmt.Errorf("%w\nA new mapping needs a source: --attribute, --constant, --expression or --none.", noSuchMapping(om, target))
 		}
 		a = &provision.AttributeMapping{TargetAttributeName: target, FlowType: provision.FlowTypeAlways, FlowBehavior: provision.FlowWhenChanged}
 		om.AttributeMappings = append(om.AttributeMappings, a)

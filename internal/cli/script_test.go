@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"edit":      editCommand,
 			"jsonenv":   jsonEnvCommand,
 			"readtoken": readTokenCommand,
+			"until":     untilCommand,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -308,8 +309,8 @@ func editCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(after), 0o600))
 }
 
-// readTokenCommand is: readtoken FILE. It sets $TOKEN and $TOKENID from the answer
-// to a token's creation.
+// readTokenCommand is: readtoken FILE [OUT]. It sets $TOKEN and $TOKENID from the
+// answer to a token's creation, and writes the token to OUT.
 func readTokenCommand(ts *testscript.TestScript, neg bool, args []string) {
 	var v struct {
 		ID          string `json:"id"`
@@ -318,6 +319,9 @@ func readTokenCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &v))
 	ts.Setenv("TOKEN", v.SecretToken)
 	ts.Setenv("TOKENID", v.ID)
+	if len(args) > 1 {
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(v.SecretToken+"\n"), 0o600))
+	}
 }
 
 // jsonEnvCommand is: jsonenv FILE PATH VARIABLE.
@@ -332,4 +336,46 @@ func jsonEnvCommand(ts *testscript.TestScript, neg bool, args []string) {
 		got = strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	ts.Setenv(args[2], fmt.Sprint(got))
+}
+
+// untilCommand is: until REGEXP COMMAND ARGS... or until REGEXP URL
+// It runs a command, or gets a URL with $TOKEN, until what comes out matches:
+// what a server does by itself, such as the cycle after a change, ends at a time
+// of its own.
+func untilCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND ARGS...")
+	}
+	re := regexp.MustCompile(`(?ms)` + args[0])
+	ask := func() []byte {
+		cmd := exec.Command(args[1], args[2:]...)
+		cmd.Dir = ts.MkAbs(".")
+		cmd.Env = append(os.Environ(), "LOCKSTEP_DATA="+ts.Getenv("LOCKSTEP_DATA"), "PATH="+ts.Getenv("PATH"))
+		out, _ := cmd.Output()
+		return out
+	}
+	if strings.HasPrefix(args[1], "http") {
+		ask = func() []byte {
+			req, err := http.NewRequest(http.MethodGet, args[1], nil)
+			ts.Check(err)
+			req.Header.Set("Authorization", "Bearer "+ts.Getenv("TOKEN"))
+			resp, err := http.DefaultClient.Do(req)
+			ts.Check(err)
+			defer resp.Body.Close()
+			out, err := io.ReadAll(resp.Body)
+			ts.Check(err)
+			return out
+		}
+	} else {
+		path, err := exec.LookPath(args[1])
+		ts.Check(err)
+		args[1] = path
+	}
+	var out []byte
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if out = ask(); re.Match(out) {
+			return
+		}
+	}
+	ts.Fatalf("it never printed %s; the last output was:\n%s", args[0], out)
 }
