@@ -256,17 +256,6 @@ func (x *index) object(e *entry) (*provision.Object, []provision.Problem) {
 	return o, problems
 }
 
-func dataType(v expression.Value) provision.AttributeDataType {
-	switch v.Kind() {
-	case expression.KindBool:
-		return provision.DataBoolean
-	case expression.KindNumber:
-		return provision.DataInteger
-	default:
-		return provision.DataString
-	}
-}
-
 // A watermark is a state of the file: size, time of change and SHA-256.
 type watermark struct {
 	stamp

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"lockstep/internal/expression"
+	"lockstep/internal/source/attribute"
 )
 
 // A csvReader reads a table of users.
@@ -26,7 +27,7 @@ type csvReader struct {
 // A column is one column of the table.
 type column struct {
 	name string // "" for a column without a heading: not read
-	also string // its other name, as synonyms has it
+	also string // its other name, as attribute.Synonym has it
 	list bool   // cells may hold JSON arrays
 }
 
@@ -109,7 +110,7 @@ func (c *csvReader) header() error {
 			continue
 		}
 		headings = append(headings, heading)
-		name := canonical(heading)
+		name := attribute.Canonical(heading)
 		if first, taken := at[strings.ToLower(name)]; taken {
 			return fmt.Errorf("the column %q appears twice, as columns %d and %d: remove or rename one of them", heading, first+1, i+1)
 		}
@@ -139,7 +140,7 @@ func (c *csvReader) header() error {
 	}
 	// A column has its other name too, unless another column has that name.
 	for i := range c.columns {
-		if other := synonyms[c.columns[i].name]; other != "" {
+		if other := attribute.Synonym(c.columns[i].name); other != "" {
 			if _, taken := at[strings.ToLower(other)]; !taken {
 				c.columns[i].also = other
 			}
@@ -231,7 +232,7 @@ func (c *csvReader) next() (*entry, error) {
 	}
 	if c.enabled >= 0 {
 		if s := c.cell(c.enabled); s != "" {
-			if _, ok := parseTruth(s); !ok {
+			if _, ok := attribute.ParseTruth(s); !ok {
 				e.refuse("accountEnabled", "%q is neither true nor false; write true or false", s)
 				return e, nil
 			}
@@ -282,7 +283,7 @@ func (c *csvReader) identify() {
 		e.mail = c.cell(c.mail)
 	}
 	if c.dn >= 0 {
-		e.dn, _ = normalDN(c.cell(c.dn))
+		e.dn, _ = attribute.NormalDN(c.cell(c.dn))
 	}
 	if c.key == c.upn || c.key == c.mail {
 		e.id = strings.ToLower(e.id)
@@ -364,7 +365,7 @@ func (c *csvReader) fill() {
 			e.manager = trimmed
 			continue
 		case i == c.enabled:
-			enabled, _ := parseTruth(trimmed)
+			enabled, _ := attribute.ParseTruth(trimmed)
 			v = expression.Bool(enabled)
 		case i == c.upn || i == c.mail:
 			v = expression.Text(trimmed)

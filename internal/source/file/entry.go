@@ -6,6 +6,7 @@ import (
 
 	"lockstep/internal/expression"
 	"lockstep/internal/provision"
+	"lockstep/internal/source/attribute"
 )
 
 // A reader yields the entries of one file in order. next returns io.EOF after
@@ -62,10 +63,7 @@ func (e *entry) refuse(column, format string, args ...any) {
 // set stores an attribute under its name and under the other name that it has,
 // if Entra and Graph call it differently.
 func (e *entry) set(name string, v expression.Value) {
-	e.attributes[name] = v
-	if other, ok := synonyms[name]; ok {
-		e.attributes[other] = v
-	}
+	attribute.Set(e.attributes, name, v)
 }
 
 // settle gives an entry without an ID the next best name as its ID. Addresses

@@ -142,39 +142,6 @@ func TestKeyColumns(t *testing.T) {
 	}
 }
 
-func TestNormalDN(t *testing.T) {
-	t.Parallel()
-	same := [][]string{
-		{"uid=ada,ou=People,dc=x,dc=example", "UID=Ada, OU=people , DC=X,DC=Example", "uid = ada,ou=People,dc=x,dc=example"},
-		{`cn=Dahl\, Ola,dc=x`, `CN=Dahl\2C Ola,DC=X`},
-		{"cn=Ola  Dahl,dc=x", "cn=ola dahl,dc=x"},
-		{"cn=Åse,dc=x", `cn=\C3\A5se,dc=x`},
-		{"cn=a+uid=b,dc=x", "uid=b+cn=a,dc=x"},
-	}
-	seen := map[string]int{}
-	for i, group := range same {
-		for _, s := range group {
-			dn, ok := normalDN(s)
-			if !ok {
-				t.Errorf("normalDN(%q) is no name", s)
-				continue
-			}
-			if j, ok := seen[dn]; ok && j != i {
-				t.Errorf("%q equals a name of another group", s)
-			}
-			if first, _ := normalDN(group[0]); dn != first {
-				t.Errorf("normalDN(%q) = %q, want %q", s, dn, first)
-			}
-			seen[dn] = i
-		}
-	}
-	for _, s := range []string{"", "ada", "ada@x.example", "=x", "cn=,dc", ",cn=x"} {
-		if dn, ok := normalDN(s); ok && s != "" && !strings.Contains(s, "=") {
-			t.Errorf("normalDN(%q) = %q", s, dn)
-		}
-	}
-}
-
 func TestReferencesByEveryName(t *testing.T) {
 	t.Parallel()
 	const people = `[

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"lockstep/internal/provision"
+	"lockstep/internal/source/attribute"
 )
 
 // An index holds what one reading of the file must remember: which IDs there
@@ -139,7 +140,7 @@ const (
 // resolve returns the ordinal of the entry that ref names by ID,
 // distinguished name, userPrincipalName, mail or uid.
 func (x *index) resolve(ref string) (int, resolution) {
-	dn, isDN := normalDN(ref)
+	dn, isDN := attribute.NormalDN(ref)
 	for kind := range nameKinds {
 		name := ref
 		if kind == byDN {

@@ -14,6 +14,7 @@ import (
 
 	"lockstep/internal/expression"
 	"lockstep/internal/provision"
+	"lockstep/internal/source/attribute"
 )
 
 // A jsonReader reads users and groups as Microsoft Graph gives them: an array,
@@ -202,7 +203,7 @@ func (j *jsonReader) read() (skip bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		s, err := j.member(canonical(tok.String()))
+		s, err := j.member(attribute.Canonical(tok.String()))
 		if err != nil {
 			return false, err
 		}
@@ -291,7 +292,7 @@ func (j *jsonReader) member(name string) (skip bool, err error) {
 		case "mail":
 			e.mail = s
 		default:
-			e.dn, _ = normalDN(s)
+			e.dn, _ = attribute.NormalDN(s)
 		}
 		if j.full {
 			e.set(name, expression.Text(s))
@@ -338,7 +339,7 @@ func (j *jsonReader) readEnabled() error {
 			return err
 		}
 		found = tok.String()
-		enabled, ok = parseTruth(found)
+		enabled, ok = attribute.ParseTruth(found)
 	case 'n':
 		return j.dec.SkipValue()
 	case 0:
@@ -375,7 +376,7 @@ func (j *jsonReader) reference(name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		r := slices.Index([]string{"id", "objectId", "userPrincipalName", "mail", "onPremisesDistinguishedName", "value"}, canonical(tok.String()))
+		r := slices.Index([]string{"id", "objectId", "userPrincipalName", "mail", "onPremisesDistinguishedName", "value"}, attribute.Canonical(tok.String()))
 		if r < 0 || j.dec.PeekKind() != '"' {
 			if err := j.dec.SkipValue(); err != nil {
 				return "", err
@@ -442,7 +443,7 @@ func (j *jsonReader) attribute(name string) error {
 			if err != nil {
 				return err
 			}
-			sub := canonical(tok.String())
+			sub := attribute.Canonical(tok.String())
 			if name != "" {
 				sub = name + "." + tok.String()
 			}

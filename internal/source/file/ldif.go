@@ -2,7 +2,6 @@ package file
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,7 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"lockstep/internal/expression"
+	"lockstep/internal/provision"
+	"lockstep/internal/source/attribute"
 )
 
 // maxLDIFLine bounds one logical line: photographs and certificates are that
@@ -27,22 +27,19 @@ type ldifReader struct {
 	hasPeeked bool
 	line      int // of the last physical line that was taken
 	record    int
-	spelling  map[string]string // attribute names as they were first spelled
 	rec       ldifRecord
 	entry     entry
 	logical   []byte
 }
 
-// An ldifRecord is one record's attributes by their names in lower case.
+// An ldifRecord is one record: an entry, or the change of one.
 type ldifRecord struct {
-	dn     string
-	values map[string][]string
-	names  []string // in order of appearance
-	change string   // changetype
+	attribute.LDAPEntry
+	change string // changetype
 }
 
 func newLDIFReader(r *bufio.Reader, full bool) *ldifReader {
-	return &ldifReader{r: r, full: full, spelling: map[string]string{}, rec: ldifRecord{values: map[string][]string{}}}
+	return &ldifReader{r: r, full: full}
 }
 
 func (l *ldifReader) refers() bool { return true }
@@ -148,8 +145,8 @@ func (l *ldifReader) next() (*entry, error) {
 // was none, as with "version: 1" alone.
 func (l *ldifReader) readRecord() (ok bool, err error) {
 	r, e := &l.rec, &l.entry
-	clear(r.values)
-	r.names, r.dn, r.change = r.names[:0], "", ""
+	r.Reset("")
+	r.change = ""
 	begun := false
 	for {
 		line, number, err := l.unfolded()
@@ -221,10 +218,9 @@ func shorten(s string) string {
 func (l *ldifReader) take(name, value string, number int) {
 	r, e := &l.rec, &l.entry
 	base, _, _ := strings.Cut(name, ";") // options such as ;binary or ;lang-de
-	lower := strings.ToLower(base)
-	switch lower {
+	switch strings.ToLower(base) {
 	case "dn":
-		if r.dn != "" {
+		if r.DN != "" {
 			e.refuse("dn", "line %d: the record has a second dn; a blank line ends a record", number)
 			return
 		}
@@ -232,12 +228,12 @@ func (l *ldifReader) take(name, value string, number int) {
 			e.refuse("dn", "is empty")
 			return
 		}
-		dn, ok := normalDN(value)
+		dn, ok := attribute.NormalDN(value)
 		if !ok {
 			e.refuse("dn", "%q is not a distinguished name", shorten(value))
 			return
 		}
-		r.dn, e.dn = value, dn
+		r.DN, e.dn = value, dn
 		return
 	case "changetype":
 		r.change = strings.ToLower(strings.TrimSpace(value))
@@ -245,95 +241,47 @@ func (l *ldifReader) take(name, value string, number int) {
 	case "control":
 		return
 	}
-	if r.dn == "" {
+	if r.DN == "" {
 		e.refuse("dn", "line %d: the record begins with %q; it must begin with dn", number, shorten(name))
 		return
 	}
-	if secretLDAP[lower] {
-		return
+	r.Add(name, value)
+}
+
+// describe turns the record into the entry. It reports false for what is
+// neither a person nor a group.
+func (l *ldifReader) describe() bool {
+	e, r := &l.entry, &l.rec
+	t, ok := r.Type()
+	if r.DN == "" {
+		e.refuse("dn", "is missing; a record begins with dn")
+		return true
 	}
-	if value == "" {
-		return
+	if !ok {
+		return false
 	}
-	switch lower {
-	case "objectguid":
-		if s, ok := guidText(value); ok {
-			value = s
+	e.typ = t
+	l.identify()
+	if l.full {
+		e.attributes, e.manager, e.members = r.Attributes(t), r.Manager(), append(e.members, r.Members()...)
+	}
+	return true
+}
+
+// identify reads the names of the entry. Without entryUUID or objectGUID its
+// distinguished name is its ID.
+func (l *ldifReader) identify() {
+	e, r := &l.entry, &l.rec
+	e.id = e.dn
+	if id, column := r.ID(); id != "" {
+		e.id, e.keyColumn = id, column
+	}
+	if e.typ == provision.User {
+		e.mail = r.First("mail", "rfc822mailbox")
+		e.upn = r.First("userprincipalname")
+		if e.upn == "" {
+			e.upn = e.mail
 		}
-	case "objectsid":
-		if s, ok := sidText(value); ok {
-			value = s
-		}
+		e.uid = r.First("uid")
 	}
-	if binaryLDAP[lower] || !utf8.ValidString(value) {
-		return
-	}
-	// A value in one language does not stand beside the one without.
-	if base != name && len(r.values[lower]) > 0 {
-		return
-	}
-	if _, seen := r.values[lower]; !seen {
-		r.names = append(r.names, base)
-		if _, known := l.spelling[lower]; !known {
-			l.spelling[strings.Clone(lower)] = strings.Clone(base)
-		}
-	}
-	r.values[lower] = append(r.values[lower], value)
-}
-
-// secretLDAP are attributes that hold passwords. They are never kept.
-var secretLDAP = map[string]bool{
-	"userpassword": true, "unicodepwd": true, "sambantpassword": true, "sambalmpassword": true,
-	"krbprincipalkey": true, "ntpwdhistory": true, "lmpwdhistory": true, "pwdhistory": true, "supplementalcredentials": true,
-	"ms-mcs-admpwd": true, "mslaps-password": true, "authpassword": true,
-}
-
-// binaryLDAP are attributes whose values are no text.
-var binaryLDAP = map[string]bool{
-	"jpegphoto": true, "photo": true, "thumbnailphoto": true, "audio": true, "usercertificate": true,
-	"usersmimecertificate": true, "userpkcs12": true, "cacertificate": true, "msexchmailboxguid": true, "ntsecuritydescriptor": true,
-}
-
-// guidText returns objectGUID as Active Directory's tools show it: the first
-// three parts of the 16 bytes are little-endian.
-func guidText(b string) (string, bool) {
-	if len(b) != 16 {
-		return "", false
-	}
-	return fmt.Sprintf("%x-%x-%x-%x-%x",
-		reversed(b[0:4]), reversed(b[4:6]), reversed(b[6:8]), b[8:10], b[10:16]), true
-}
-
-func reversed(s string) []byte {
-	b := make([]byte, len(s))
-	for i := range len(s) {
-		b[len(s)-1-i] = s[i]
-	}
-	return b
-}
-
-// sidText returns objectSid in its string form, S-1-….
-func sidText(b string) (string, bool) {
-	if len(b) < 8 || b[0] != 1 || len(b) != 8+4*int(b[1]) {
-		return "", false
-	}
-	var authority uint64
-	for i := 2; i < 8; i++ {
-		authority = authority<<8 | uint64(b[i])
-	}
-	var s bytes.Buffer
-	fmt.Fprintf(&s, "S-1-%d", authority)
-	for i := 8; i < len(b); i += 4 {
-		fmt.Fprintf(&s, "-%d", uint32(b[i])|uint32(b[i+1])<<8|uint32(b[i+2])<<16|uint32(b[i+3])<<24)
-	}
-	return s.String(), true
-}
-
-// value returns an attribute's values as one: text, or a list when there are
-// several.
-func value(list []string) expression.Value {
-	if len(list) == 1 {
-		return expression.Text(list[0])
-	}
-	return expression.List(list)
 }

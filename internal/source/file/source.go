@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
 	"lockstep/internal/provision"
+	"lockstep/internal/source/attribute"
 )
 
 // Options say which file to read, and how.
@@ -249,14 +249,14 @@ func (s *Source) Describe(ctx context.Context) (*provision.DirectoryDefinition, 
 	if err != nil {
 		return nil, s.wrap(err)
 	}
-	users, groups := newDefinition("User"), newDefinition("Group")
+	users, groups := attribute.NewDefinition(provision.User), attribute.NewDefinition(provision.Group)
 	if c, ok := entries.(*csvReader); ok {
 		for _, col := range c.columns {
-			users.see(col.name, provision.DataString, false)
-			users.see(col.also, provision.DataString, false)
+			users.See(col.name, provision.DataString, false)
+			users.See(col.also, provision.DataString, false)
 		}
 		if c.manager >= 0 {
-			users.see("manager", provision.DataReference, false)
+			users.See("manager", provision.DataReference, false)
 		}
 	}
 	for range describeSample {
@@ -274,64 +274,18 @@ func (s *Source) Describe(ctx context.Context) (*provision.DirectoryDefinition, 
 		if e.typ == provision.Group {
 			d = groups
 		}
-		d.seeEntry(e)
+		d.SeeValues(e.attributes)
+		if e.manager != "" {
+			d.See("manager", provision.DataReference, false)
+		}
 	}
 	for _, name := range []string{"displayName", "description", "mail", "mailNickname"} {
-		groups.see(name, provision.DataString, false)
+		groups.See(name, provision.DataString, false)
 	}
-	groups.see("members", provision.DataReference, true)
+	groups.See("members", provision.DataReference, true)
 	name := filepath.Base(s.path)
 	return &provision.DirectoryDefinition{
 		ID: name, Name: name, ReadOnly: true, Discoverabilities: "AttributeNames",
-		Objects: []*provision.ObjectDefinition{users.finish(), groups.finish()},
+		Objects: []*provision.ObjectDefinition{users.Object(), groups.Object()},
 	}, nil
-}
-
-// A definition collects the attributes of one kind of object.
-type definition struct {
-	name  string
-	attrs map[string]*provision.AttributeDefinition
-}
-
-func newDefinition(name string) *definition {
-	d := &definition{name: name, attrs: map[string]*provision.AttributeDefinition{}}
-	d.see("objectId", provision.DataString, false)
-	d.attrs["objectId"].Anchor = true
-	return d
-}
-
-func (d *definition) see(name string, typ provision.AttributeDataType, multi bool) {
-	if name == "" || name == "id" {
-		return
-	}
-	a := d.attrs[name]
-	if a == nil {
-		a = &provision.AttributeDefinition{Name: name, Type: typ, Mutability: "ReadOnly"}
-		d.attrs[name] = a
-	}
-	if typ != provision.DataString {
-		a.Type = typ
-	}
-	a.Multivalued = a.Multivalued || multi
-	if typ == provision.DataReference && len(a.ReferencedObjects) == 0 {
-		a.ReferencedObjects = []*provision.ReferencedObject{{ReferencedObjectName: "User", ReferencedProperty: "objectId"}}
-	}
-}
-
-func (d *definition) seeEntry(e *entry) {
-	for name, v := range e.attributes {
-		d.see(name, dataType(v), v.IsList())
-	}
-	if e.manager != "" {
-		d.see("manager", provision.DataReference, false)
-	}
-}
-
-func (d *definition) finish() *provision.ObjectDefinition {
-	o := &provision.ObjectDefinition{Name: d.name}
-	for _, a := range d.attrs {
-		o.Attributes = append(o.Attributes, a)
-	}
-	slices.SortFunc(o.Attributes, func(a, b *provision.AttributeDefinition) int { return strings.Compare(a.Name, b.Name) })
-	return o
 }

@@ -1,4 +1,4 @@
-package file
+package attribute
 
 import (
 	"strings"
@@ -6,12 +6,12 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// normalDN returns the form in which two distinguished names are equal exactly
+// NormalDN returns the form in which two distinguished names are equal exactly
 // when they name the same entry as far as can be told without the directory's
 // schema: lower case, no insignificant spaces, one way of escaping (RFC 4514,
 // matched as caseIgnoreMatch of RFC 4517 section 4.2.11). ok is false for text
 // that is no distinguished name.
-func normalDN(s string) (dn string, ok bool) {
+func NormalDN(s string) (dn string, ok bool) {
 	if !strings.Contains(s, "=") {
 		return "", false
 	}
