@@ -36,9 +36,15 @@ type row struct {
 	hidden                          bool
 	id                              string
 	body                            []byte
+	// groupless: it is known to be a member of no group.
+	groupless bool
 }
 
 const rowColumns = `seq, version, created, modified, hidden, id, body`
+
+// ungrouped tells a row that is a member of no group, which then need not be
+// looked for.
+const ungrouped = `NOT EXISTS (SELECT 1 FROM members WHERE member_seq = resources.seq)`
 
 func (r *row) scan(rows scanner) error {
 	return rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body)
@@ -69,8 +75,8 @@ func (d *Directory) find(tx *Tx, t *scim.ResourceType, id string) (*row, error) 
 		return nil, notFound(t, id)
 	}
 	var r row
-	err = tx.Row(`SELECT `+rowColumns+` FROM resources WHERE collection = $1 AND id = $2`, []any{int64(c), id},
-		&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body)
+	err = tx.Row(`SELECT `+rowColumns+`, `+ungrouped+` FROM resources WHERE collection = $1 AND id = $2`, []any{int64(c), id},
+		&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body, &r.groupless)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notFound(t, id)
 	}
@@ -367,7 +373,7 @@ func (u *update) store(tx *Tx) error {
 
 func (u *update) result(ctx context.Context) (*scim.Resource, error) {
 	body := u.bodyWithMembers()
-	if showsGroups(u.t) {
+	if showsGroups(u.t) && !u.row.groupless {
 		err := u.d.db.read(ctx, func(tx *Tx) (err error) {
 			body, err = u.d.withGroups(tx, u.row.seq, body)
 			return err

@@ -221,7 +221,7 @@ func (d *Directory) EditMembers(ctx context.Context, groupID string, cond scim.P
 func (d *Directory) assemble(tx *Tx, t *scim.ResourceType, p scim.Projection, rows []row) ([]*scim.Resource, error) {
 	list := make([]*scim.Resource, len(rows))
 	var groups map[int64][]byte
-	if showsGroups(t) && p.Wants(attrGroups) && len(rows) > 0 {
+	if showsGroups(t) && p.Wants(attrGroups) && len(rows) > 0 && !(len(rows) == 1 && rows[0].groupless) {
 		var err error
 		if groups, err = d.groupsOf(tx, rows); err != nil {
 			return nil, err

@@ -243,6 +243,18 @@ func readRows(tx *Tx, text string, args ...any) ([]row, error) {
 	return list, err
 }
 
+// readFew is readRows for rows that come with whether they are ungrouped.
+func readFew(tx *Tx, text string, args ...any) ([]row, error) {
+	var list []row
+	err := tx.Each(text, args, func(rows *sql.Rows) error {
+		var r row
+		err := rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body, &r.groupless)
+		list = append(list, r)
+		return err
+	})
+	return list, err
+}
+
 // find answers a query that SQL decides alone.
 func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 	page := &scim.Page{}
@@ -266,7 +278,11 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 	var rows []row
 	if p.count > 0 {
 		var err error
-		if rows, err = readRows(tx, text, p.args...); err != nil {
+		read := readRows
+		if p.where.index == byKey {
+			read, text = readFew, `SELECT `+rowColumns+`, `+ungrouped+` FROM resources WHERE `+base+tail
+		}
+		if rows, err = read(tx, text, p.args...); err != nil {
 			return nil, nil, err
 		}
 	}

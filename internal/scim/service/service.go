@@ -38,7 +38,9 @@ type Options struct {
 	BaseURL string
 	// Documentation is a URL for people, shown in ServiceProviderConfig.
 	Documentation string
-	// Log gets one line per request; nil discards them.
+	// Log gets one line per request: at level Debug for what went well, Info for
+	// what was wrong with a request, Warn for who was not let in, and Error for
+	// our own faults. nil discards them.
 	Log *slog.Logger
 	// Observe, when not nil, is called once per request, when the response has
 	// been written. It should be quick: the connection waits for it.
@@ -277,12 +279,16 @@ func cause(err error) string {
 // report writes the log line and calls the observer.
 func (q *request) report() {
 	took := time.Since(q.start)
-	level := slog.LevelInfo
+	// What went well is counted by the observer; a line for each would cost more
+	// than many of the requests themselves.
+	level := slog.LevelDebug
 	switch {
 	case q.status >= 500:
 		level = slog.LevelError
 	case q.status == 401 || q.status == 403 || q.status == 429:
 		level = slog.LevelWarn
+	case q.status >= 400:
+		level = slog.LevelInfo
 	}
 	ctx := q.r.Context()
 	if q.s.log.Enabled(ctx, level) {
