@@ -58,8 +58,14 @@ func (c coercion) one(attr *Attribute, v Value) (Value, error) {
 	case TypeComplex:
 		return c.complex(attr, v)
 	case TypeBoolean:
-		if b, ok := parseBoolean(v); ok {
+		if b, ok := attr.boolean(v); ok {
 			return b, nil
+		}
+		if text, ok := plainText(v); ok && attr.Loose {
+			if text = strings.TrimSpace(text); text == "" {
+				return nil, nil
+			}
+			return text, nil
 		}
 		return nil, badValue(attr, "true or false", v)
 	case TypeInteger, TypeDecimal:

@@ -146,6 +146,21 @@ func parseBoolean(v Value) (b, ok bool) {
 	return false, false
 }
 
+// boolean reads a boolean value of the attribute.
+func (a *Attribute) boolean(v Value) (b, ok bool) {
+	if b, ok = parseBoolean(v); ok || !a.Loose {
+		return b, ok
+	}
+	text, _ := plainText(v)
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "yes", "y", "1", "on", "agent":
+		return true, true
+	case "no", "n", "0", "off", "requester":
+		return false, true
+	}
+	return false, false
+}
+
 // plainText is the text of a simple value, as comparisons across types use it.
 func plainText(v Value) (string, bool) {
 	switch v := v.(type) {

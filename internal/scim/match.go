@@ -329,7 +329,7 @@ func (c *condition) convert(leaf *Attribute, name string) error {
 		if ordering || part {
 			return Errorf(InvalidFilter, "%q is a boolean and cannot be compared by %s; use eq or ne", name, c.op).On(name)
 		}
-		if c.boolean, ok = parseBoolean(c.literal); !ok {
+		if c.boolean, ok = leaf.boolean(c.literal); !ok {
 			return Errorf(InvalidFilter, "%q is a boolean; compare it with true or false, not with %q", name, text).On(name)
 		}
 		c.kind = booleanCondition

@@ -67,6 +67,10 @@ type Attribute struct {
 	CanonicalValues []string
 	ReferenceTypes  []string
 	SubAttributes   []*Attribute
+	// Loose booleans are sent as text by clients whose own schema has them so:
+	// "yes", "No", "1" and others count, and text that is none of them is kept
+	// for the directory to judge instead of being refused.
+	Loose bool
 }
 
 // Sub returns the sub-attribute of that name, or nil.

@@ -18,7 +18,8 @@ func UserType(custom ...*Attribute) *ResourceType {
 				ID: URNFreshservice, Name: "FreshserviceUser",
 				Description: "What Freshservice knows of a person. Further names are custom fields.",
 				Attributes: append([]*Attribute{{
-					Name: "isAgent", Type: TypeBoolean,
+					// Microsoft's Freshservice tutorial declares it a String.
+					Name: "isAgent", Type: TypeBoolean, Loose: true,
 					Description: "Whether the person is created as an agent rather than as a requester.",
 				}}, custom...),
 			}},
