@@ -332,11 +332,15 @@ func (e *env) appRemove() *cobra.Command {
 			if err := e.client().RemoveApp(c.Context(), args[0]); err != nil {
 				return err
 			}
+			if e.json {
+				return e.printJSON(map[string]string{"removed": args[0]})
+			}
 			_, err := fmt.Fprintf(e.out, "App %q was removed.\n", args[0])
 			return err
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do it without asking")
+	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c
 }

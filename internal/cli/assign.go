@@ -77,10 +77,14 @@ func (e *env) assignRemove() *cobra.Command {
 			if err := e.client().Unassign(c.Context(), args[0], args[1]); err != nil {
 				return err
 			}
+			if e.json {
+				return e.printJSON(map[string]string{"removed": args[1]})
+			}
 			_, err := fmt.Fprintf(e.out, "%s is no longer assigned to app %q.\n", args[1], args[0])
 			return err
 		},
 	}
+	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c
 }

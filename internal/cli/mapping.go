@@ -228,11 +228,15 @@ func (e *env) mappingRemove() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if e.json {
+				return e.printJSON(map[string]string{"removed": args[1]})
+			}
 			_, err = fmt.Fprintf(e.out, "%s is no longer mapped.\n", args[1])
 			return err
 		},
 	}
 	objectFlag(c, &object)
+	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c
 }
