@@ -13,13 +13,16 @@ var createSections = []section{
 	{name: "Create", writes: true, need: "test-query", checks: []check{
 		{
 			id: "create-user", title: "A user can be created",
-			expect: "a success to POST /Users, and an id in the answer",
-			breaks: anyClient, refs: "RFC 7644 section 3.3; CRED-06; CRED-07",
+			expect: "a success to POST /Users, and the new user with its id in the answer",
+			breaks: anyClient, refs: "RFC 7644 section 3.3; CRED-06; CRED-07; MATCH-14",
 			run: func(t *trial) {
 				body := t.userBody("externalId", t.fresh("X7Ab"))
 				a := t.post("/Users", body)
 				if a.status/100 != 2 {
 					t.fail("POST /Users answered %s", a.summary())
+				}
+				if name := a.object.Text("userName"); name != "" && !strings.EqualFold(name, body.Text("userName")) {
+					t.fail("the answer has another userName than was sent: the endpoint took over an account, or changes names")
 				}
 				id := a.id()
 				if id == "" {

@@ -42,6 +42,9 @@ func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	in.Host = r.URL.Host
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, in)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	resp := w.Result()
 	resp.Request = r
 	return resp, nil

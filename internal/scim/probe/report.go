@@ -150,7 +150,7 @@ func writeGroup(w io.Writer, checks []Result, verbose bool) {
 			}
 		case Skip:
 			if verbose {
-				fmt.Fprintf(w, "  skip  %-32s %s\n", c.ID, c.Detail)
+				fmt.Fprintf(w, "  skip  %-32s %s\n", c.ID, oneLine(c.Detail))
 			}
 		case Warn, Fail:
 			writeProblem(w, c, verbose)
@@ -164,7 +164,7 @@ func writeProblem(w io.Writer, c Result, verbose bool) {
 		label = "warn"
 	}
 	fmt.Fprintf(w, "  %s  %-32s %s\n", label, c.ID, c.Title)
-	fmt.Fprintf(w, "        %s\n", c.Detail)
+	fmt.Fprintf(w, "        %s\n", oneLine(c.Detail))
 	exchanges := c.Exchanges
 	// The last request is the one that showed the fault.
 	if !verbose && len(exchanges) > 2 {
@@ -173,7 +173,7 @@ func writeProblem(w io.Writer, c Result, verbose bool) {
 	for _, x := range exchanges {
 		fmt.Fprintf(w, "        sent      %s %s%s\n", x.Method, x.Path, after("  ", cut(x.RequestBody, 400)))
 		if x.Error != "" {
-			fmt.Fprintf(w, "        came      nothing: %s\n", x.Error)
+			fmt.Fprintf(w, "        came      nothing: %s\n", oneLine(x.Error))
 			continue
 		}
 		fmt.Fprintf(w, "        came      %d%s\n", x.Status, after("  ", oneLine(cut(x.ResponseBody, 400))))
@@ -192,7 +192,7 @@ func after(prefix, text string) string {
 // oneLine keeps what an endpoint sends from breaking the layout, or from
 // steering the terminal.
 func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\r', r == '\t':
 			return ' '
@@ -200,5 +200,5 @@ func oneLine(text string) string {
 			return '\uFFFD'
 		}
 		return r
-	}, text)
+	}, text))
 }
