@@ -39,6 +39,7 @@ type appState struct {
 	interrupt context.CancelFunc
 	// removed apps run no cycle any more.
 	removed bool
+	watch   *sourceWatch
 }
 
 func newApps(s *Server, log *slog.Logger) *apps {
@@ -145,17 +146,45 @@ func (a *apps) schedule(id string, st *appState) {
 func (a *apps) waitForWork(ctx context.Context, app *provision.App, changed <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, app.Interval)
 	defer cancel()
-	var source <-chan struct{}
-	if src, err := openSource(app); err == nil {
-		if w, ok := src.(watcher); ok {
-			source = w.Watch(ctx)
-		}
-	}
 	select {
-	case <-source:
+	case <-a.watched(app):
 	case <-changed:
 	case <-ctx.Done():
 	}
+}
+
+// A sourceWatch is a watch over an app's source. It outlives cycles, so that a
+// change made while one runs, or just after it has read, is not missed.
+type sourceWatch struct {
+	source  provision.SourceConfig
+	changed <-chan struct{}
+	stop    context.CancelFunc
+}
+
+// watched returns a channel that tells of changes of the app's source since the
+// first call for that source; nil when the source cannot tell.
+func (a *apps) watched(app *provision.App) <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := a.state(app.ID)
+	if st.watch != nil && st.watch.source == app.Source {
+		return st.watch.changed
+	}
+	if st.watch != nil {
+		st.watch.stop()
+		st.watch = nil
+	}
+	src, err := openSource(app)
+	if err != nil {
+		return nil
+	}
+	w, ok := src.(watcher)
+	if !ok {
+		return nil
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	st.watch = &sourceWatch{app.Source, w.Watch(ctx), stop}
+	return st.watch.changed
 }
 
 // A watcher is a source that can say at once that something changed.
@@ -197,6 +226,8 @@ func (a *apps) run(ctx context.Context, id string, o RunOptions) (*provision.Cyc
 	if err != nil {
 		return nil, err
 	}
+	// The watch begins before the source is read.
+	a.watched(app)
 	src, err := openSource(app)
 	if err != nil {
 		return nil, &provision.SourceError{Err: err}
