@@ -287,6 +287,10 @@ func (d *demo) setUp(ctx context.Context) (token string, err error) {
 	default:
 		return "", err
 	}
+	if d.app.Source.Path == d.source {
+		// The same demo once more: what was set up or changed since stays.
+		return d.tokenFor(ctx, token)
+	}
 	d.app.Source = provision.SourceConfig{Kind: "file", Path: d.source}
 	d.app.Target = provision.TargetConfig{AccountID: d.account}
 	d.app.SyncAll = !d.sampled
@@ -296,16 +300,25 @@ func (d *demo) setUp(ctx context.Context) (token string, err error) {
 	var assigned []provision.Assignment
 	if d.sampled {
 		assigned = []provision.Assignment{{PrincipalType: provision.Group, PrincipalID: d.company.AssignedGroupID}}
-		d.company = nil // a large company takes room that the cycle needs
 	}
-	if token == "" {
-		t, err := d.server.CreateToken(ctx, d.account, api.NewToken{Name: "demo", ExpiresInSeconds: int64((24 * time.Hour).Seconds())})
-		if err != nil {
-			return "", err
-		}
-		token = t.SecretToken
+	if err := d.server.SaveApp(ctx, d.app, assigned); err != nil {
+		return "", err
 	}
-	return token, d.server.SaveApp(ctx, d.app, assigned)
+	return d.tokenFor(ctx, token)
+}
+
+// tokenFor returns the account's first token, or makes another for a demo that
+// found the account there.
+func (d *demo) tokenFor(ctx context.Context, first string) (string, error) {
+	d.company = nil // a large company takes room that the cycle needs
+	if first != "" {
+		return first, nil
+	}
+	t, err := d.server.CreateToken(ctx, d.account, api.NewToken{Name: "demo", ExpiresInSeconds: int64((24 * time.Hour).Seconds())})
+	if err != nil {
+		return "", err
+	}
+	return t.SecretToken, nil
 }
 
 func (d *demo) addAccount(ctx context.Context) (token string, err error) {
