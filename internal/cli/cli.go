@@ -118,7 +118,7 @@ this machine.`,
 	root.SetVersionTemplate("lockstep {{.Version}}\n")
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(e.demoCommand(), e.serveCommand(), e.deskCommand(), e.accountCommand(), e.tokenCommand(), e.appCommand(), e.assignCommand(),
-		e.mappingCommand(), e.scopeCommand(), e.exprCommand(), e.versionCommand())
+		e.mappingCommand(), e.scopeCommand(), e.exprCommand(), e.validateCommand(), e.versionCommand())
 	return root
 }
 

@@ -45,27 +45,24 @@ func TestEveryCheckCanFail(t *testing.T) {
 	}
 }
 
-// TestSkipsNameTheirCause holds that whatever is skipped because of a defect
-// says which check it rests on, and that this one did not succeed.
-func TestSkipsNameTheirCause(t *testing.T) {
-	t.Parallel()
-	for _, d := range allDefects() {
-		r := run(t, options(d.handler(t)))
-		outcomes := map[string]probe.Outcome{}
-		for _, c := range r.Checks {
-			outcomes[c.ID] = c.Outcome
-			cause, ok := strings.CutPrefix(c.Detail, "it rests on ")
-			if c.Outcome != probe.Skip || !ok {
-				continue
-			}
-			cause, _, _ = strings.Cut(cause, ",")
-			if o := outcomes[cause]; o != probe.Fail && o != probe.Skip {
-				t.Errorf("%s: %s is skipped for %s, whose outcome is %q", d.name, c.ID, cause, o)
-			}
+// skipsNameTheirCause holds that whatever is skipped because of a defect says
+// which check it rests on, and that this one did not succeed.
+func skipsNameTheirCause(t *testing.T, r *probe.Report) {
+	t.Helper()
+	outcomes := map[string]probe.Outcome{}
+	for _, c := range r.Checks {
+		outcomes[c.ID] = c.Outcome
+		cause, ok := strings.CutPrefix(c.Detail, "it rests on ")
+		if c.Outcome != probe.Skip || !ok {
+			continue
 		}
-		if r.Passed+r.Failed != r.Total || r.Total+r.Skipped != len(r.Checks) {
-			t.Errorf("%s: the counts do not add up: %d passed, %d failed, %d skipped of %d", d.name, r.Passed, r.Failed, r.Skipped, len(r.Checks))
+		cause, _, _ = strings.Cut(cause, ",")
+		if o := outcomes[cause]; o != probe.Fail && o != probe.Skip {
+			t.Errorf("%s is skipped for %s, whose outcome is %q", c.ID, cause, o)
 		}
+	}
+	if r.Passed+r.Failed != r.Total || r.Total+r.Skipped != len(r.Checks) {
+		t.Errorf("the counts do not add up: %d passed, %d failed, %d skipped of %d", r.Passed, r.Failed, r.Skipped, len(r.Checks))
 	}
 }
 
