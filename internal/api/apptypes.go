@@ -100,6 +100,8 @@ type NewAssignment struct {
 type Scope struct {
 	// SyncAll: all users and groups; otherwise assigned ones.
 	SyncAll bool `json:"syncAll"`
+	// NestedGroups: members at any depth of an assigned group are assigned.
+	NestedGroups bool `json:"nestedGroups"`
 	// Filters are the scoping filters by source object type, in Graph's form.
 	Filters map[provision.ObjectType]*provision.Filter `json:"filters,omitempty"`
 	// Revision is that of the schema, which holds the filters.
@@ -109,6 +111,8 @@ type Scope struct {
 // NewScope changes whom an app provisions. Filters are changed in the schema.
 type NewScope struct {
 	SyncAll bool `json:"syncAll"`
+	// NestedGroups stays as it is when absent.
+	NestedGroups *bool `json:"nestedGroups,omitempty"`
 }
 
 // ScopeQuestion asks whether a person is in scope: somebody of the source, by

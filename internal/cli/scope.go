@@ -43,6 +43,9 @@ func (e *env) printScope(app string, s *api.Scope) error {
 		fmt.Fprintln(e.out, "Scope: all users and groups of the source.")
 	} else {
 		fmt.Fprintf(e.out, "Scope: assigned users and groups; `lockstep assign list %s` shows them.\n", app)
+		if s.NestedGroups {
+			fmt.Fprintln(e.out, "Members of groups inside assigned groups count as assigned, at any depth.")
+		}
 	}
 	for _, t := range []provision.ObjectType{provision.User, provision.Group} {
 		if f := s.Filters[t]; f != nil && len(f.Groups) > 0 {
@@ -74,24 +77,33 @@ func (e *env) printFilter(f *provision.Filter) {
 }
 
 func (e *env) scopeSet() *cobra.Command {
+	var nested bool
 	c := &cobra.Command{
 		Use: "set APP all|assigned", Short: "Provision everybody, or those who are assigned", Args: exactly("APP", "all or assigned"),
 		Long: `Chooses between all users and groups of the source and assigned ones. It takes
 effect at once; in Entra it would take a restart. Who falls out of scope by it
-is disabled, unless the deletion guard finds them too many.`,
-		Example: "  lockstep scope set freshservice assigned",
+is disabled, unless the deletion guard finds them too many.
+
+With --nested, members of groups inside an assigned group count as assigned at
+any depth; Entra takes direct members only.`,
+		Example: "  lockstep scope set freshservice assigned\n  lockstep scope set freshservice assigned --nested",
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := syncAll(args[1])
 			if err != nil {
 				return err
 			}
-			s, err := e.client().SetScope(c.Context(), args[0], api.NewScope{SyncAll: all})
+			n := api.NewScope{SyncAll: all}
+			if c.Flags().Changed("nested") {
+				n.NestedGroups = &nested
+			}
+			s, err := e.client().SetScope(c.Context(), args[0], n)
 			if err != nil {
 				return err
 			}
 			return e.printScope(args[0], s)
 		},
 	}
+	c.Flags().BoolVar(&nested, "nested", false, "count members of groups inside assigned groups; --nested=false for direct members only")
 	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c

@@ -24,7 +24,10 @@ type App struct {
 	// Schema is the app's synchronizationSchema.
 	Schema *Schema `json:"-"`
 	// SyncAll provisions everybody; otherwise only assigned users and groups.
-	SyncAll                 bool              `json:"syncAll"`
+	SyncAll bool `json:"syncAll"`
+	// NestedGroups counts members of groups inside an assigned group as assigned,
+	// at any depth. Entra takes direct members only.
+	NestedGroups            bool              `json:"nestedGroups,omitempty"`
 	SkipOutOfScopeDeletions bool              `json:"skipOutOfScopeDeletions"`
 	Parameters              map[string]string `json:"parameters,omitempty"`
 	Guard                   Guard             `json:"guard"`
@@ -57,7 +60,7 @@ type TargetConfig struct {
 // Job compiles the app's configuration. The errors name every mapping that does
 // not compile.
 func (a *App) Job(users, groups *scim.ResourceType) (*Job, error) {
-	j := &Job{SyncAll: a.SyncAll, SkipOutOfScopeDeletions: a.SkipOutOfScopeDeletions, Parameters: a.Parameters}
+	j := &Job{SyncAll: a.SyncAll, NestedGroups: a.NestedGroups, SkipOutOfScopeDeletions: a.SkipOutOfScopeDeletions, Parameters: a.Parameters}
 	def := a.Schema.Mapping(User)
 	if def == nil {
 		return nil, fmt.Errorf("the schema of app %q maps no users", a.Name)

@@ -19,6 +19,8 @@ type Job struct {
 	// SyncAll: every user and group of the source is entitled; otherwise only
 	// assigned ones are.
 	SyncAll bool
+	// NestedGroups: membership at any depth counts as assignment.
+	NestedGroups bool
 	// SkipOutOfScopeDeletions leaves accounts alone that fall out of scope by
 	// unassignment or filter.
 	SkipOutOfScopeDeletions bool

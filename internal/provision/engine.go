@@ -159,6 +159,11 @@ func (r *run) carry(ctx context.Context) error {
 	if err := r.loadAssigned(ctx); err != nil {
 		return err
 	}
+	if c.State == CyclePlanning {
+		if err := r.markNested(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.greet(ctx); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ type Ledger interface {
 
 	// Staged yields type, ID, content hash and removal of every object as last staged.
 	Staged(ctx context.Context) iter.Seq2[StagedObject, error]
+	// Managed yields every object of type t that has not been removed, and whether
+	// it has a managed link.
+	Managed(ctx context.Context, t ObjectType) iter.Seq2[ManagedObject, error]
 	// Stage stores objects as now read and marks them.
 	Stage(ctx context.Context, changes []Change) error
 	// Mark marks objects of type t; no IDs: all of that type.
@@ -99,6 +102,12 @@ type StagedObject struct {
 	ID      string
 	Hash    uint64
 	Removed Removal
+}
+
+// A ManagedObject says whether an object is provisioned and kept up to date.
+type ManagedObject struct {
+	ID      string
+	Managed bool
 }
 
 // A MarkedObject is an object to be decided, with its link if it has one.

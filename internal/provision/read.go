@@ -170,7 +170,8 @@ func (r *run) markAffectedMembers(ctx context.Context, changes []Change) error {
 }
 
 // loadAssigned fills the set of assigned users and groups: those assigned
-// themselves and the direct members of assigned groups.
+// themselves and the direct members of assigned groups, or with NestedGroups the
+// members at any depth.
 func (r *run) loadAssigned(ctx context.Context) error {
 	r.assigned = map[uint64]struct{}{}
 	if r.Job.SyncAll {
@@ -180,22 +181,67 @@ func (r *run) loadAssigned(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var groups []string
 	for _, a := range as {
 		r.assigned[objectKey(a.PrincipalType, a.PrincipalID)] = struct{}{}
-		if a.PrincipalType != Group {
-			continue
+		if a.PrincipalType == Group {
+			groups = append(groups, a.PrincipalID)
 		}
-		groups, err := r.Ledger.Objects(ctx, Group, []string{a.PrincipalID})
+	}
+	entered := map[string]bool{}
+	for len(groups) > 0 {
+		id := groups[len(groups)-1]
+		groups = groups[:len(groups)-1]
+		if entered[id] {
+			continue // groups may contain each other
+		}
+		entered[id] = true
+		found, err := r.Ledger.Objects(ctx, Group, []string{id})
 		if err != nil {
 			return err
 		}
-		for _, g := range groups {
+		for _, g := range found {
 			for _, m := range g.Members {
 				r.assigned[objectKey(User, m)] = struct{}{}
+			}
+			if !r.Job.NestedGroups {
+				continue
+			}
+			inner, err := r.Ledger.Objects(ctx, Group, g.Members)
+			if err != nil {
+				return err
+			}
+			for _, g := range inner {
+				groups = append(groups, g.ID)
 			}
 		}
 	}
 	return nil
+}
+
+// markNested marks the users whom a changed group, at whatever depth, brings in
+// or lets go: those who are entitled and not provisioned, and the other way round.
+// It is needed only when a group changed.
+func (r *run) markNested(ctx context.Context) error {
+	if r.Job.SyncAll || !r.Job.NestedGroups {
+		return nil
+	}
+	if n, err := r.Ledger.CountMarked(ctx, Group); err != nil || n == 0 {
+		return err
+	}
+	var ids []string
+	for o, err := range r.Ledger.Managed(ctx, User) {
+		if err != nil {
+			return err
+		}
+		if r.isAssigned(User, o.ID) != o.Managed {
+			ids = append(ids, o.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil // no IDs would mean all
+	}
+	return r.Ledger.Mark(ctx, User, ids...)
 }
 
 func (r *run) isAssigned(t ObjectType, id string) bool {

@@ -155,7 +155,7 @@ func (s *Server) Scope(ctx context.Context, id string) (*api.Scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope := &api.Scope{SyncAll: app.SyncAll, Revision: revision, Filters: map[provision.ObjectType]*provision.Filter{}}
+	scope := &api.Scope{SyncAll: app.SyncAll, NestedGroups: app.NestedGroups, Revision: revision, Filters: map[provision.ObjectType]*provision.Filter{}}
 	for _, t := range []provision.ObjectType{provision.User, provision.Group} {
 		if m := schema.Mapping(t); m != nil && m.Scope != nil {
 			scope.Filters[t] = m.Scope
@@ -170,6 +170,10 @@ func (s *Server) SetScope(ctx context.Context, id string, n api.NewScope) (*api.
 	err := s.db.ChangeApp(ctx, id, func(app *provision.App) (bool, error) {
 		changed := app.SyncAll != n.SyncAll
 		app.SyncAll = n.SyncAll
+		if n.NestedGroups != nil {
+			changed = changed || app.NestedGroups != *n.NestedGroups
+			app.NestedGroups = *n.NestedGroups
+		}
 		return changed, nil
 	})
 	if err != nil {
@@ -235,17 +239,49 @@ func (s *Server) assignment(ctx context.Context, app *provision.App, o *provisio
 			return "", true, nil
 		}
 	}
+	if o.Type != provision.User {
+		return "", false, nil
+	}
 	for _, a := range list {
-		if a.PrincipalType != provision.Group || o.Type != provision.User {
+		if a.PrincipalType != provision.Group {
 			continue
 		}
-		group, err := src.Lookup(ctx, a.PrincipalID)
-		if err != nil {
-			return "", false, sourceProblem(err)
-		}
-		if group != nil && slices.Contains(group.Members, id) {
-			return "group " + group.Name(), true, nil
+		through, err := memberThrough(ctx, src, a.PrincipalID, id, app.NestedGroups, map[string]bool{})
+		if err != nil || through != "" {
+			return through, through != "", err
 		}
 	}
 	return "", false, nil
+}
+
+// memberThrough says through which group, or groups one inside the other, a user is a
+// member; "" when not at all.
+func memberThrough(ctx context.Context, src provision.Source, groupID, userID string, nested bool, entered map[string]bool) (string, error) {
+	if entered[groupID] {
+		return "", nil
+	}
+	entered[groupID] = true
+	group, err := src.Lookup(ctx, groupID)
+	if err != nil {
+		return "", sourceProblem(err)
+	}
+	if group == nil || group.Type != provision.Group {
+		return "", nil
+	}
+	if slices.Contains(group.Members, userID) {
+		return "group " + group.Name(), nil
+	}
+	if !nested {
+		return "", nil
+	}
+	for _, m := range group.Members {
+		inner, err := memberThrough(ctx, src, m, userID, nested, entered)
+		if err != nil || inner != "" {
+			if inner != "" {
+				inner += " inside group " + group.Name()
+			}
+			return inner, err
+		}
+	}
+	return "", nil
 }

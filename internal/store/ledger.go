@@ -67,6 +67,29 @@ func (l *Ledger) Staged(ctx context.Context) iter.Seq2[provision.StagedObject, e
 	}
 }
 
+// Managed yields which objects of a type are provisioned and kept up to date.
+func (l *Ledger) Managed(ctx context.Context, t provision.ObjectType) iter.Seq2[provision.ManagedObject, error] {
+	return func(yield func(provision.ManagedObject, error) bool) {
+		err := l.db.snapshot(ctx, func(tx *Tx) error {
+			return tx.Each(`SELECT o.id, coalesce(k.managed, FALSE) FROM objects o
+				LEFT JOIN links k ON k.app = o.app AND k.type = o.type AND k.source_id = o.id
+				WHERE o.app = $1 AND o.type = $2 AND o.removed = 0`, []any{l.app, string(t)}, func(rows *sql.Rows) error {
+				var o provision.ManagedObject
+				if err := rows.Scan(&o.ID, &o.Managed); err != nil {
+					return err
+				}
+				if !yield(o, nil) {
+					return errStop
+				}
+				return nil
+			})
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(provision.ManagedObject{}, err)
+		}
+	}
+}
+
 // errStop ends an iteration that its reader left.
 var errStop = errors.New("stop")
 
