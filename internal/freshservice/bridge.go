@@ -68,6 +68,9 @@ type BridgeOptions struct {
 	Settings      Settings
 	Log           *slog.Logger
 	Now           func() time.Time
+	// After is the bridge on the same mirror that this one replaces, if any:
+	// requests that it still serves and those of the new one take turns.
+	After *Bridge
 	// OnCredentialFailure is told when Freshservice no longer accepts the key,
 	// or accepts it for less than is needed; see [CredentialError].
 	OnCredentialFailure func(error)
@@ -87,7 +90,7 @@ type Bridge struct {
 	now                 func() time.Time
 	onCredentialFailure func(error)
 
-	locks     locks
+	locks     *locks
 	catalogue catalogue
 	inventory inventory
 	budgetMu  sync.Mutex
@@ -119,6 +122,11 @@ func NewBridge(o BridgeOptions) *Bridge {
 		settings: o.Settings, log: o.Log, now: o.Now, onCredentialFailure: o.OnCredentialFailure,
 		learned: map[Kind]map[string]bool{Requester: {}, Agent: {}},
 	}
+	if o.After != nil {
+		b.locks = o.After.locks
+	} else {
+		b.locks = &locks{}
+	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -147,6 +155,42 @@ func (b *Bridge) Settle() { b.tasks.Wait() }
 
 // Client returns the client, for its figures.
 func (b *Bridge) Client() *Client { return b.client }
+
+// Known returns a person of Freshservice as the mirror has them, hidden or not,
+// without a call; ok is false for one it does not have.
+func (b *Bridge) Known(ctx context.Context, id int64) (p Person, ok bool, err error) {
+	rec, err := b.mirror.Record(ctx, b.users, formatID(id))
+	if scim.IsType(err, scim.NotFound) {
+		return Person{}, false, nil
+	}
+	if err != nil {
+		return Person{}, false, err
+	}
+	k, err := keptOf(rec)
+	if err != nil {
+		return Person{}, false, err
+	}
+	return *k.Person, true, nil
+}
+
+// Pending is what waits for something to happen.
+type Pending struct {
+	// Agents wait for room in the day's budget of new agents.
+	Agents int `json:"agents"`
+	// Repairs are people whose manager has arrived and is yet to be set. Who
+	// waits for the manager to arrive has a note manager_not_found.
+	Repairs int `json:"repairs"`
+}
+
+// Pending returns what waits.
+func (b *Bridge) Pending(ctx context.Context) (Pending, error) {
+	agents, err := b.list(ctx, settingAgents)
+	if err != nil {
+		return Pending{}, err
+	}
+	repairs, err := b.list(ctx, settingRepairs)
+	return Pending{Agents: len(agents), Repairs: len(repairs)}, err
+}
 
 // background runs f under the bridge's own context, at bulk priority.
 func (b *Bridge) background(f func(ctx context.Context)) {

@@ -320,7 +320,9 @@ func (b *Bridge) absorbed(ctx context.Context, p *Person, asked time.Time) (rec 
 	}
 	r := old.Resource.Clone()
 	if k.Claimed {
-		b.merge(r, k.Person, p)
+		if err := b.mergeFound(ctx, old, k, p, r); err != nil {
+			return nil, false, err
+		}
 	} else {
 		r = scim.NewResource(b.users, b.view(p))
 		r.ID = id
@@ -328,6 +330,24 @@ func (b *Bridge) absorbed(ctx context.Context, p *Person, asked time.Time) (rec 
 	k.Person = p
 	rec = &Record{Resource: r, Hidden: old.Hidden}
 	return rec, false, k.seal(rec)
+}
+
+// mergeFound carries what changed in Freshservice into the resource r of a
+// client's person, and keeps what the client had written where the two differ.
+func (b *Bridge) mergeFound(ctx context.Context, old *Record, k *kept, p *Person, r *scim.Resource) error {
+	if k.Wrote == nil && !old.Hidden {
+		drift, err := b.drift(ctx, old, k, p)
+		if err != nil {
+			return err
+		}
+		if len(drift) > 0 {
+			if k.Wrote, err = old.Resource.JSON(); err != nil {
+				return err
+			}
+		}
+	}
+	b.merge(r, k.Person, p)
+	return nil
 }
 
 // samePerson compares what people care about.
@@ -430,10 +450,12 @@ func (b *Bridge) dropIfGone(ctx context.Context, id string, started time.Time) (
 		p, err := b.client.Person(ctx, kind, k.Person.ID)
 		if err == nil {
 			if !samePerson(k.Person, p) {
-				rec = &Record{Resource: rec.Resource.Clone()}
-				b.merge(rec.Resource, k.Person, p)
+				r := rec.Resource.Clone()
+				if err := b.mergeFound(ctx, rec, k, p, r); err != nil {
+					return false, err
+				}
 				k.Person = p
-				return false, b.store(ctx, rec, k, k.Notes)
+				return false, b.store(ctx, &Record{Resource: r}, k, k.Notes)
 			}
 			return false, nil
 		}

@@ -286,10 +286,11 @@ func (j *job) notes() []Note {
 // wantsAgent returns what isAgent says, nil when it says nothing that can be
 // understood.
 func wantsAgent(r *scim.Resource) *bool {
-	v, ok := r.Peek().Child(scim.URNFreshservice).Get("isAgent")
-	if !ok {
-		return nil
-	}
+	v, _ := r.Peek().Child(scim.URNFreshservice).Get("isAgent")
+	return agentWish(v)
+}
+
+func agentWish(v scim.Value) *bool {
 	if s := strings.ToLower(textOf(v)); s == "agent" || s == "requester" {
 		agent := s == "agent"
 		return &agent

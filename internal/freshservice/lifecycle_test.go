@@ -164,13 +164,17 @@ func TestAgents(t *testing.T) {
 	}
 	a.wantNotes(third.ID)
 
-	// And back to requester: what agents cannot have is sent then.
+	// And back to requester: what agents do not show is there again, so nothing is sent.
 	a.desk.ResetCalls()
 	a.patch(id, `{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:freshservice:2.0:User:isAgent","value":"False"}`)
-	a.wantCalls("PUT /agents/{id}/convert_to_requester", "PUT /requesters/{id}")
+	a.wantCalls("PUT /agents/{id}/convert_to_requester")
 	if p := a.person("ines@acme.example"); p.IsAgent() || !slices.Equal(p.SecondaryEmails, []string{"ines.d@home.example"}) {
 		t.Errorf("converted back %+v", p)
 	}
+
+	// Neither agent nor requester.
+	odd := a.create(`{"userName":"odd@acme.example","name":{"givenName":"Odd"},` + ext + `:{"isAgent":"perhaps"}}`)
+	a.wantNotes(odd.ID, "invalid_field_value "+scim.URNFreshservice+":isAgent perhaps")
 
 	// No licence left.
 	b := open(t, setup{desk: desk.Options{Seed: company(), AgentSeats: 1}}).warm()

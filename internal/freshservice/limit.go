@@ -26,9 +26,20 @@ func WithPriority(ctx context.Context, p Priority) context.Context {
 	return context.WithValue(ctx, priorityKey{}, p)
 }
 
+// WithPriorityOf returns a context whose calls have the priority that of
+// returns, asked once for each call when it is due.
+func WithPriorityOf(ctx context.Context, of func() Priority) context.Context {
+	return context.WithValue(ctx, priorityKey{}, of)
+}
+
 func priorityOf(ctx context.Context) Priority {
-	p, _ := ctx.Value(priorityKey{}).(Priority)
-	return p
+	switch p := ctx.Value(priorityKey{}).(type) {
+	case Priority:
+		return p
+	case func() Priority:
+		return p()
+	}
+	return Bulk
 }
 
 // window is how long a limit counts: from the first request on, not by the

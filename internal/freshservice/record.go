@@ -22,6 +22,33 @@ type kept struct {
 	// clock. A listing that was read before that is old news.
 	Touched time.Time `json:"touched,omitzero"`
 	Notes   []Note    `json:"notes,omitempty"`
+	// Wrote is the resource as the client last wrote it, kept from the moment
+	// when a listing carried changes made in Freshservice into the resource, so
+	// that [Bridge.Reconcile] can tell and undo them.
+	Wrote json.RawMessage `json:"wrote,omitempty"`
+}
+
+// wrote returns the person as clients wrote them.
+func (k *kept) wrote(rec *Record) *scim.Resource {
+	if k.Wrote == nil {
+		return rec.Resource
+	}
+	return scim.StoredResource(rec.Resource.Type, rec.Resource.ID, k.Wrote)
+}
+
+// rewritten carries a client's change into what it had written before, and
+// lets go of that where nothing else differs from now any more.
+func (k *kept) rewritten(rec *Record, now *scim.Resource, change func(*scim.Resource) error) {
+	if k.Wrote == nil {
+		return
+	}
+	r := k.wrote(rec).Clone()
+	err := change(r)
+	r.Attributes().Delete("password")
+	k.Wrote = nil
+	if err == nil && !scim.Equal(r.Peek(), now.Peek()) {
+		k.Wrote, _ = r.JSON() // a resource can always be encoded
+	}
 }
 
 func keptOf(rec *Record) (*kept, error) {

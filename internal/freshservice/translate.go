@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"lockstep/internal/scim"
 )
@@ -280,6 +282,9 @@ func reservedKey(name string) bool {
 // custom turns the other keys of the extension into custom fields.
 func (b *Bridge) custom(t *translation, extension *scim.Object) {
 	t.text("background_information", extension.Text("background_information"), scim.URNFreshservice+":background_information")
+	if v, ok := extension.Get("isAgent"); ok && !isEmpty(v) && agentWish(v) == nil {
+		t.note(pathIsAgent, textOf(v), "invalid_field_value", "isAgent is %q, which says neither agent nor requester; send true or false", textOf(v))
+	}
 	fields, known := b.catalogue.fields(t.kind)
 	values := map[string]any{}
 	for name, v := range extension.All() {
@@ -372,15 +377,14 @@ func changes(before, now *translation, p *Person) Fields {
 func differences(now *translation, p *Person) Fields {
 	has, out := fieldsOf(p), Fields{}
 	for field, v := range now.fields {
-		if field == "custom_fields" || reflect.DeepEqual(v, has[field]) || field == p.Kind.emailField() && strings.EqualFold(v.(string), p.Email) {
-			continue
+		if field != "custom_fields" && !sameField(field, v, has[field]) {
+			out[field] = v
 		}
-		out[field] = v
 	}
 	custom := map[string]any{}
 	is, _ := now.fields["custom_fields"].(map[string]any)
 	for name, v := range is {
-		if textOf(v) != textOf(p.CustomFields[name]) {
+		if !sameCustom(v, p.CustomFields[name]) {
 			custom[name] = v
 		}
 	}
@@ -388,6 +392,50 @@ func differences(now *translation, p *Person) Fields {
 		out["custom_fields"] = custom
 	}
 	return out
+}
+
+// sameField compares a value to write with the one that Freshservice has.
+// Addresses compare without regard to case, lists without regard to order.
+func sameField(field string, want, has any) bool {
+	switch want := want.(type) {
+	case string:
+		s, _ := has.(string)
+		return want == s || (field == "email" || field == "primary_email") && foldEmail(want) == foldEmail(s)
+	case []string:
+		list, _ := has.([]string)
+		return slices.Equal(foldAll(want), foldAll(list))
+	case []int64:
+		list, _ := has.([]int64)
+		return slices.Equal(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(list)))
+	}
+	return reflect.DeepEqual(want, has)
+}
+
+func foldAll(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = foldEmail(s)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// sameCustom compares custom fields: Freshservice answers dates with a time,
+// and numbers are decoded as floats.
+func sameCustom(want, has any) bool {
+	if f, ok := has.(float64); ok {
+		has = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	if f, ok := want.(float64); ok {
+		want = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	w, h := textOf(want), textOf(has)
+	if w == h {
+		return true
+	}
+	day, errDay := time.Parse(time.DateOnly, w)
+	at, errAt := time.Parse(time.RFC3339, h)
+	return errDay == nil && errAt == nil && day.Equal(at)
 }
 
 // cleared is the value that empties a field.

@@ -256,7 +256,7 @@ func (b *Bridge) takeOver(ctx context.Context, id string, p *Person, r *scim.Res
 		}
 		return nil, b.refuse(err, j.t)
 	}
-	k.Claimed = true
+	k.Claimed, k.Wrote = true, nil
 	r.ID = id
 	rec := &Record{Resource: r}
 	if err := b.store(ctx, rec, k, j.notes()); err != nil {
@@ -318,6 +318,7 @@ func (b *Bridge) updateLocked(ctx context.Context, id string, cond scim.Precondi
 		return nil, false, b.refuse(err, j.t)
 	}
 	k.Claimed = true
+	k.rewritten(rec, now, change)
 	rec = &Record{Resource: now}
 	if err := b.store(ctx, rec, k, j.notes()); err != nil {
 		return nil, false, err
@@ -423,6 +424,7 @@ func (b *Bridge) deleteUser(ctx context.Context, id string, cond scim.Preconditi
 	if err := b.leaveGroups(ctx, id); err != nil {
 		return err
 	}
+	k.Wrote = nil
 	rec = &Record{Resource: rec.Resource.Clone(), Hidden: true}
 	rec.Resource.Attributes().Set("active", false)
 	return b.store(ctx, rec, k, nil)
@@ -462,20 +464,8 @@ func (b *Bridge) deactivate(ctx context.Context, k *kept) error {
 
 // refetch reads a person whose call was refused, of whichever kind by now.
 func (b *Bridge) refetch(ctx context.Context, p *Person) (*Person, bool) {
-	kinds := []Kind{p.Kind, Requester}
-	if p.Kind == Requester {
-		kinds[1] = Agent
-	}
-	for _, kind := range kinds {
-		found, err := b.client.Person(ctx, kind, p.ID)
-		if err == nil {
-			return found, true
-		}
-		if !IsNotFound(err) {
-			return nil, false
-		}
-	}
-	return nil, false
+	found, ok, err := b.look(ctx, p)
+	return found, ok && err == nil
 }
 
 func parseID(id string) (int64, error) {

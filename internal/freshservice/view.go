@@ -153,6 +153,9 @@ func (b *Bridge) merge(r *scim.Resource, before, now *Person) {
 	if !strings.EqualFold(before.Email, now.Email) {
 		b.mergeEmail(o, before.Email, now.Email)
 	}
+	if before.Kind == Requester && now.Kind == Requester { // agents show none
+		mergeSecondary(o, before.SecondaryEmails, now.SecondaryEmails)
+	}
 	enterprise := child(o, scim.URNEnterprise)
 	if !slices.Equal(before.DepartmentIDs, now.DepartmentIDs) {
 		text(enterprise, "department", "?", b.departmentOf(now))
@@ -175,6 +178,7 @@ func (b *Bridge) merge(r *scim.Resource, before, now *Person) {
 	if before.Kind != now.Kind {
 		extension.Set("isAgent", now.Kind == Agent)
 	}
+	text(extension, "background_information", before.BackgroundInfo, now.BackgroundInfo)
 	for key := range keysOf(before.CustomFields, now.CustomFields) {
 		if reflect.DeepEqual(before.CustomFields[key], now.CustomFields[key]) || reservedKey(key) {
 			continue
@@ -211,6 +215,43 @@ func (b *Bridge) mergeEmail(o *scim.Object, was, is string) {
 	}
 	if is != "" {
 		o.Set("emails", append(slices.Clone(o.Elements("emails")), scim.NewObject("value", is, "type", "work", "primary", true)))
+	}
+}
+
+// mergeSecondary takes out the secondary addresses that are gone and adds new ones.
+func mergeSecondary(o *scim.Object, was, is []string) {
+	lacks := func(list []string, a string) bool {
+		return !slices.ContainsFunc(list, func(s string) bool { return foldEmail(s) == foldEmail(a) })
+	}
+	list := slices.Clone(o.Elements("emails"))
+	has := func(a string) bool {
+		return slices.ContainsFunc(list, func(v scim.Value) bool {
+			e, ok := v.(*scim.Object)
+			return ok && foldEmail(e.Text("value")) == foldEmail(a)
+		})
+	}
+	before := len(list)
+	list = slices.DeleteFunc(list, func(v scim.Value) bool {
+		e, ok := v.(*scim.Object)
+		if !ok || isTrue(e, "primary") {
+			return false
+		}
+		a := e.Text("value")
+		return !lacks(was, a) && lacks(is, a)
+	})
+	changed := len(list) != before
+	for _, a := range is {
+		if lacks(was, a) && !has(a) {
+			list = append(list, scim.NewObject("value", a, "type", "other"))
+			changed = true
+		}
+	}
+	switch {
+	case !changed:
+	case len(list) == 0:
+		o.Delete("emails")
+	default:
+		o.Set("emails", list)
 	}
 }
 
