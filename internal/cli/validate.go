@@ -30,7 +30,8 @@ matched, created, changed, disabled and deleted, do groups and pages work.
 
 It creates users and groups whose names begin with "lockstep-probe-" and removes
 them again, also when it is interrupted; it touches nothing else. --read-only
-writes nothing. The last line is "passed X of Y"; the exit code is 3 when a
+writes nothing. Where a deleted user is only deactivated behind the endpoint, as
+Freshservice does it, its records remain there: use a sandbox, or --read-only. The last line is "passed X of Y"; the exit code is 3 when a
 check fails.`,
 		Example: `  lockstep validate https://scim.acme.example/scim/v2 --token-file token.txt
   lockstep validate http://127.0.0.1:8470/scim/v2 --token-file - -v < token.txt

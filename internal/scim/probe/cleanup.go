@@ -150,8 +150,8 @@ func (s *session) cleanUp(ctx context.Context) []LeftBehind {
 // findForgotten looks for resources of which no answer told: a request that
 // was carried out without an answer, or with one that named no id.
 func (s *session) findForgotten(ctx context.Context) {
-	if s.outcomes["create-user"] == Skip && s.requests > 0 && len(s.made) == 0 {
-		return // nothing was ever created
+	if !s.wrote {
+		return
 	}
 	for _, c := range []struct{ collection, attribute string }{{"/Users", "userName"}, {"/Groups", "displayName"}} {
 		a, err := s.attempt(ctx, request{method: http.MethodGet, path: c.collection, query: encode([]string{

@@ -108,6 +108,9 @@ var createSections = []section{
 				if t.entra.status/100 != 2 {
 					t.fail("POST /Users answered %s", t.entra.summary())
 				}
+				if t.entra.id() == "" {
+					t.fail("the answer has neither an id nor a Location")
+				}
 				t.entraSent, t.entraRead = body, t.read("/Users/"+url.PathEscape(t.entra.id()))
 			},
 		},

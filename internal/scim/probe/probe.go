@@ -66,6 +66,7 @@ type session struct {
 	mu       sync.Mutex
 	names    int
 	requests int
+	wrote    bool // something may have been created
 	leaks    []string
 	made     []resource
 	// undeletable says why nothing more should be created.

@@ -185,6 +185,27 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestCancelledWhileCreating holds that a user is removed whose creation was
+// under way when the run was cancelled.
+func TestCancelledWhileCreating(t *testing.T) {
+	t.Parallel()
+	d := seeded(t).(*scimtest.Directory)
+	before := d.Len()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := answering(func(_ http.ResponseWriter, r *http.Request, next http.Handler) bool {
+		if !creates(r, "/Users") || r.Header.Get("Authorization") == "" || ctx.Err() != nil {
+			return false
+		}
+		do(next, r, http.MethodPost, "/Users", readBody(r))
+		cancel()
+		return true
+	})(ours(d))
+	r, err := probe.Run(ctx, options(h))
+	if !errors.Is(err, context.Canceled) || d.Len() != before || len(r.LeftBehind) > 0 {
+		t.Errorf("error %v; %d resources are left: %v", err, d.Len()-before, r.LeftBehind)
+	}
+}
+
 // TestNothingSecretInReports holds that neither the token nor anybody's data
 // is in a report or a log, even if the endpoint repeats the one and ignores
 // filters.

@@ -149,6 +149,7 @@ func (s *session) once(ctx context.Context, r request) (*answer, error) {
 	a, err := s.exchange(ctx, req)
 	s.mu.Lock()
 	s.requests++
+	s.wrote = s.wrote || r.method == http.MethodPost
 	s.mu.Unlock()
 	if err != nil {
 		s.log.DebugContext(ctx, "probe: no answer", slog.String("method", r.method), slog.String("path", r.path), slog.Duration("took", time.Since(start)))
