@@ -415,3 +415,69 @@ func agreeOnGroups(rt *rapid.T, w *world, tg *target, idOf map[string]string) {
 		}
 	}
 }
+
+// TestUniqueValues gives two people of one cycle, and one of a later cycle, values
+// that nobody has.
+func TestUniqueValues(t *testing.T) {
+	schema, err := provision.Template("scim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := schema.Mapping(provision.User)
+	if err := users.SetExpression("nickName", `SelectUniqueValue([displayName], Append([displayName], "2"), Append([displayName], "3"))`); err != nil {
+		t.Fatal(err)
+	}
+	users.Attribute("nickName").FlowType = provision.FlowTypeObjectAddOnly
+	db := storetest.Open(t)
+	app := &provision.App{ID: "unique", Name: "unique", Schema: schema, SyncAll: true}
+	if err := db.CreateApp(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	tg := newTarget()
+	job, err := app.Job(tg.users, tg.groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := &namesakes{}
+	e := &provision.Engine{Job: job, Source: src, Target: tg, Ledger: db.Ledger(app.ID), Log: slog.New(slog.DiscardHandler)}
+	for src.n = 2; src.n <= 4; src.n++ {
+		if _, err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := tg.dir.Query(t.Context(), tg.users, scim.Query{StartIndex: 1, Count: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range page.Resources {
+		got = append(got, r.Peek().Text("nickName"))
+	}
+	sort.Strings(got)
+	// The fourth finds every value taken: it waits, and is told so.
+	if want := []string{"Kim", "Kim2", "Kim3"}; !slices.Equal(got, want) {
+		t.Errorf("nick names %v, want %v", got, want)
+	}
+	cycles, err := e.Ledger.Cycles(t.Context(), 1)
+	if err != nil || cycles[0].Counts.Failed[string(provision.CodeExpressionFailed)] != 1 {
+		t.Errorf("the one who gets no value does not fail: %+v %v", cycles[0].Counts, err)
+	}
+}
+
+// namesakes is a source of n people who are called the same.
+type namesakes struct {
+	world
+	n int
+}
+
+func (s *namesakes) Changes(context.Context, provision.Watermark) iter.Seq2[provision.Page, error] {
+	return func(yield func(provision.Page, error) bool) {
+		var p provision.Page
+		for i := range s.n {
+			p.Changes = append(p.Changes, provision.Change{Object: &provision.Object{Type: provision.User, ID: fmt.Sprint(i), Attributes: map[string]expression.Value{
+				"userPrincipalName": expression.Text(fmt.Sprintf("kim%d@acme.example", i)), "displayName": expression.Text("Kim")}}})
+		}
+		p.Complete, p.Next = true, provision.Watermark(fmt.Sprint(s.n))
+		yield(p, nil)
+	}
+}

@@ -24,8 +24,12 @@ type Job struct {
 	// SkipOutOfScopeDeletions leaves accounts alone that fall out of scope by
 	// unassignment or filter.
 	SkipOutOfScopeDeletions bool
-	// Parameters are the values of %Name% in expressions.
+	// Parameters are the values of %Name% in expressions; DefaultDomain is what the
+	// function of that name gives.
 	Parameters map[string]string
+	// Taken looks values up in the target for SelectUniqueValue; nil while only
+	// scope and mapping are looked at, and nothing then counts as taken.
+	Taken Taken
 }
 
 // Mapping returns the mapping for objects of type t, nil when they are not
@@ -104,12 +108,8 @@ func (j *Job) Assess(ctx context.Context, o *Object, removed Removal, assigned b
 	if !s.InScope && (link == nil || !link.Managed || s.Scope.Dropped) {
 		return s
 	}
-	env := &expression.Env{Source: source{o, !s.InScope}, Now: now, Parameters: j.Parameters}
-	if link != nil {
-		s.Values = s.Mapping.EvaluateUpdate(ctx, env)
-	} else {
-		s.Values = s.Mapping.Evaluate(ctx, env)
-	}
+	env := &expression.Env{Source: source{o, !s.InScope}, Now: now, Parameters: j.Parameters, DefaultDomain: j.Parameters["DefaultDomain"]}
+	s.Values = s.Mapping.evaluate(ctx, env, j.Taken, link != nil)
 	for _, m := range s.Mapping.Matching {
 		for i := range s.Values {
 			v := &s.Values[i]

@@ -110,7 +110,10 @@ func (e *Engine) Run(ctx context.Context) (*Cycle, error) {
 			return nil, err
 		}
 	}
-	r := &run{Engine: e, cycle: c, log: e.Log.With("cycle", c.ID), resumed: resumed}
+	own, job := *e, *e.Job
+	own.Job = &job
+	r := &run{Engine: &own, cycle: c, log: e.Log.With("cycle", c.ID), resumed: resumed, given: map[string]struct{}{}}
+	job.Taken = r.taken
 	if resumed {
 		r.log.Info("resuming an unfinished cycle", "state", c.State)
 		if err := r.recount(ctx); err != nil {
@@ -139,6 +142,9 @@ type run struct {
 	// assigned holds the keys of users and groups that are assigned to the app.
 	assigned map[uint64]struct{}
 	breaker  breaker
+	// given are the values that SelectUniqueValue gave out in this run, which the
+	// target does not hold yet.
+	given map[string]struct{}
 	// resumed: an earlier run of this cycle was cut off.
 	resumed bool
 	// blind counts source entries that could not even be identified, misread

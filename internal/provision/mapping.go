@@ -86,6 +86,8 @@ type AttributeFlow struct {
 	Type      scim.AttributeType
 	CaseExact bool
 
+	// unique: the expression is a SelectUniqueValue.
+	unique       bool
 	path         *targetPath
 	defaultValue scim.Value
 	constant     scim.Value
@@ -267,6 +269,7 @@ func (f *AttributeFlow) compileSource(s *AttributeMappingSource) (err error) {
 	if f.Program, err = expression.Compile(text); err != nil {
 		return err
 	}
+	f.unique = strings.HasPrefix(f.Program.String(), "SelectUniqueValue(")
 	// Of all role functions only this one never takes a role away.
 	if strings.HasPrefix(f.Program.String(), "AppRoleAssignmentsComplex(") {
 		f.AddOnly = true
@@ -358,17 +361,21 @@ type Evaluated struct {
 // Evaluate computes all attribute mappings for one source object, in the order
 // of Flows.
 func (m *Mapping) Evaluate(ctx context.Context, env *expression.Env) []Evaluated {
-	return m.evaluate(ctx, env, false)
+	return m.evaluate(ctx, env, nil, false)
 }
 
 // EvaluateUpdate is Evaluate for an object that is known to exist in the
 // target: mappings that apply only during creation are not computed and come
 // back as ignored, so that a SelectUniqueValue asks the target nothing.
 func (m *Mapping) EvaluateUpdate(ctx context.Context, env *expression.Env) []Evaluated {
-	return m.evaluate(ctx, env, true)
+	return m.evaluate(ctx, env, nil, true)
 }
 
-func (m *Mapping) evaluate(ctx context.Context, env *expression.Env, update bool) []Evaluated {
+// Taken reports whether the target has an object whose attribute at the flow's
+// path has that value, for SelectUniqueValue.
+type Taken func(ctx context.Context, f *AttributeFlow, value string) (bool, error)
+
+func (m *Mapping) evaluate(ctx context.Context, env *expression.Env, taken Taken, update bool) []Evaluated {
 	values := make([]Evaluated, len(m.Flows))
 	for i, f := range m.Flows {
 		v := &values[i]
@@ -377,7 +384,13 @@ func (m *Mapping) evaluate(ctx context.Context, env *expression.Env, update bool
 			v.Ignored = true
 			continue
 		}
-		f.evaluate(ctx, env, v)
+		flowEnv := env
+		if taken != nil && f.unique {
+			own := *env
+			own.Taken = func(ctx context.Context, value string) (bool, error) { return taken(ctx, f, value) }
+			flowEnv = &own
+		}
+		f.evaluate(ctx, flowEnv, v)
 		if v.Err == nil && v.Value == nil && !v.Ignored {
 			v.Defaulted = f.defaultValue != nil
 		}

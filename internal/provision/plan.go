@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -206,6 +207,25 @@ func (r *run) prepareMatching(ctx context.Context, t ObjectType) (*finder, error
 }
 
 func idKey(id string) string { return "\x00" + id }
+
+// taken implements [Taken]. A value that is free is given out: nobody else of
+// this run gets it. It is called from one goroutine.
+func (r *run) taken(ctx context.Context, f *AttributeFlow, value string) (bool, error) {
+	key := f.Target + "\x00" + strings.ToLower(value)
+	if _, given := r.given[key]; given {
+		return true, nil
+	}
+	m := r.Job.Users
+	found, err := r.Target.Find(ctx, m.TargetType, f.Path, value)
+	if err != nil {
+		return false, r.targetTrouble(err)
+	}
+	if len(found) > 0 {
+		return true, nil
+	}
+	r.given[key] = struct{}{}
+	return false, nil
+}
 
 // targetTrouble turns an error of the target into one that stops the cycle when
 // it concerns the whole target.
