@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"lockstep/internal/account"
@@ -19,7 +20,8 @@ import (
 type Backend interface {
 	AddAccount(ctx context.Context, n NewAccount) (*AddedAccount, error)
 	Accounts(ctx context.Context) ([]Account, error)
-	Account(ctx context.Context, id string) (*Account, error)
+	// Account shows one account; people is what its estimate is for.
+	Account(ctx context.Context, id string, people int) (*Account, error)
 	RemoveAccount(ctx context.Context, id string) error
 	CheckAccount(ctx context.Context, id string) (*CheckedAccount, error)
 	RotateKey(ctx context.Context, id string, k NewKey) (*CheckedAccount, error)
@@ -27,6 +29,7 @@ type Backend interface {
 	Tokens(ctx context.Context, accountID string) ([]*account.Token, error)
 	RevokeToken(ctx context.Context, accountID, tokenID string) error
 	Version() Version
+	FreshserviceBackend
 	AppsBackend
 }
 
@@ -45,7 +48,8 @@ func NewHandler(b Backend, log *slog.Logger) http.Handler {
 		withBody(h, w, r, http.StatusCreated, b.AddAccount)
 	})
 	mux.HandleFunc("GET /api/v1/accounts/{id}", func(w http.ResponseWriter, r *http.Request) {
-		a, err := b.Account(r.Context(), r.PathValue("id"))
+		people, _ := strconv.Atoi(r.URL.Query().Get("people"))
+		a, err := b.Account(r.Context(), r.PathValue("id"), people)
 		h.answer(w, r, http.StatusOK, a, err)
 	})
 	mux.HandleFunc("DELETE /api/v1/accounts/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -72,6 +76,7 @@ func NewHandler(b Backend, log *slog.Logger) http.Handler {
 	mux.HandleFunc("DELETE /api/v1/accounts/{id}/tokens/{token}", func(w http.ResponseWriter, r *http.Request) {
 		h.answer(w, r, http.StatusNoContent, nil, b.RevokeToken(r.Context(), r.PathValue("id"), r.PathValue("token")))
 	})
+	h.routeFreshservice(mux, b)
 	h.routeApps(mux, b)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, &Problem{Title: "Not found", Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path})

@@ -22,6 +22,9 @@ type Account struct {
 	account.Account
 	// TenantURL is the SCIM endpoint to enter in the directory.
 	TenantURL string `json:"tenantUrl"`
+	// Freshservice is how things are with a Freshservice account; only where one
+	// account is shown.
+	Freshservice *Freshservice `json:"freshservice,omitempty"`
 }
 
 // AddedAccount is the answer to [NewAccount]. SecretToken is shown this once.

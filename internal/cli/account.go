@@ -14,7 +14,7 @@ import (
 func (e *env) accountCommand() *cobra.Command {
 	return group("account", "Accounts behind the SCIM endpoint",
 		group("add", "Add an account and print its Tenant URL and Secret Token", e.accountAddFreshservice(), e.accountAddEmbedded()),
-		e.accountList(), e.accountShow(), e.accountCheck(), e.accountRotateKey(), e.accountRemove())
+		e.accountList(), e.accountShow(), e.accountSet(), e.accountCheck(), e.accountRotateKey(), e.accountReconcile(), e.accountRemove())
 }
 
 func (e *env) accountAddFreshservice() *cobra.Command {
@@ -57,6 +57,7 @@ its owner is downgraded, deactivated or becomes an occasional agent.`,
 	f.StringVar(&locations, "unknown-locations", string(s.UnknownLocations), "leaveOut, create or refuse a location that Freshservice does not have")
 	f.StringVar(&groups, "groups", string(s.Groups), "what SCIM groups are: requesterGroups, agentGroups or off")
 	f.StringSliceVar(&s.NewAgents.Roles, "agent-role", nil, "role of new agents (repeatable)")
+	f.BoolVar(&s.NewAgents.Occasional, "occasional-agents", s.NewAgents.Occasional, "new agents are occasional ones; =false for full-time")
 	f.IntVar(&s.ConversionBudgetPerDay, "agent-budget", s.ConversionBudgetPerDay, "largest number of requesters turned into agents a day")
 	e.jsonFlag(c)
 	e.dataFlag(c)
@@ -133,16 +134,19 @@ func (e *env) accountList() *cobra.Command {
 }
 
 func (e *env) accountShow() *cobra.Command {
+	var people int
 	c := &cobra.Command{
-		Use: "show ACCOUNT", Short: "Show one account", Args: exactly("ACCOUNT"), Example: "  lockstep account show acme",
+		Use: "show ACCOUNT", Short: "Show one account: its state, its call budget, what could not be carried over", Args: exactly("ACCOUNT"),
+		Example: "  lockstep account show acme --people 5000",
 		RunE: func(c *cobra.Command, args []string) error {
-			a, err := e.client().Account(c.Context(), args[0])
+			a, err := e.client().ShowAccount(c.Context(), args[0], people)
 			if err != nil {
 				return err
 			}
 			return e.showAccount(a)
 		},
 	}
+	c.Flags().IntVar(&people, "people", 1000, "estimate the time to write so many people")
 	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c
@@ -167,6 +171,9 @@ func (e *env) showAccount(a *api.Account) error {
 	if a.State.Message != "" {
 		fmt.Fprintf(e.out, "            %s\n", a.State.Message)
 	}
+	if a.Freshservice != nil {
+		e.showFreshservice(a)
+	}
 	return nil
 }
 
@@ -182,7 +189,7 @@ func (e *env) accountCheck() *cobra.Command {
 			if err := e.showAccount(&a.Account); err != nil {
 				return err
 			}
-			if a.State.Status != account.StatusOK && a.State.Status != account.StatusOwnerOccasional {
+			if unhealthy(a.State.Status) {
 				return &exitError{code: exitFindings}
 			}
 			return nil

@@ -173,6 +173,24 @@ func (b *Bridge) Known(ctx context.Context, id int64) (p Person, ok bool, err er
 	return *k.Person, true, nil
 }
 
+// MissingRoles returns which of the roles Freshservice does not have, and the
+// names of those it has. It knows nothing before the first listing.
+func (b *Bridge) MissingRoles(ctx context.Context, wanted []string) (missing, have []string, err error) {
+	if _, err := b.LastInventory(ctx); err != nil {
+		return nil, nil, err
+	}
+	c := &b.catalogue
+	c.mu.RLock()
+	for _, r := range c.roles {
+		have = append(have, r.Name)
+	}
+	c.mu.RUnlock()
+	if len(have) > 0 {
+		_, missing = c.roleIDs(wanted)
+	}
+	return missing, have, nil
+}
+
 // Pending is what waits for something to happen.
 type Pending struct {
 	// Agents wait for room in the day's budget of new agents.

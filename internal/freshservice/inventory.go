@@ -47,7 +47,21 @@ type Inventory struct {
 	Running bool `json:"running"`
 }
 
-// Inventory returns how the last listing went, or how the present one goes.
+// LastInventory returns how the last listing went, or how the present one
+// goes, also when it was a bridge before this one that listed.
+func (b *Bridge) LastInventory(ctx context.Context) (Inventory, error) {
+	b.inventory.mu.Lock()
+	defer b.inventory.mu.Unlock()
+	if !b.inventory.restored {
+		if err := b.restore(ctx); err != nil {
+			return Inventory{}, err
+		}
+	}
+	return b.inventory.state.status(b.inventory.running != nil), nil
+}
+
+// Inventory returns how the last listing of this bridge went, or how the
+// present one goes.
 func (b *Bridge) Inventory() Inventory {
 	b.inventory.mu.Lock()
 	defer b.inventory.mu.Unlock()
@@ -65,7 +79,7 @@ func (s inventoryState) status(running bool) Inventory {
 // background.
 func (b *Bridge) ready(ctx context.Context) error {
 	if b.ctx.Err() != nil {
-		return scim.Errorf(scim.Unavailable, "the server is shutting down")
+		return &scim.Error{Type: scim.Unavailable, RetryAfter: time.Second, Detail: "the account was changed just now, or the server is shutting down; try again"}
 	}
 	inv := &b.inventory
 	inv.mu.Lock()

@@ -80,17 +80,33 @@ func splitDomain(in string) (domain, base string, err error) {
 
 // verify asks Freshservice whose key the account has.
 func (s *Server) verify(ctx context.Context, a *account.Account) (*account.Owner, []string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(freshservice.WithPriority(ctx, freshservice.Interactive), 30*time.Second)
 	defer cancel()
 	client, err := freshservice.NewClient(freshservice.ClientOptions{Domain: a.APIURL(), APIKey: a.APIKey.Reveal(), Log: s.log})
 	if err != nil {
 		return nil, nil, &api.Problem{Title: "Bad request", Status: http.StatusBadRequest, Detail: err.Error()}
 	}
 	owner, warnings, err := checkKey(ctx, client)
+	if err == nil && a.Owner != nil && a.Owner.ID != owner.ID {
+		warnings = append(warnings, becameOf(ctx, client, a.Owner)...)
+	}
 	if err != nil {
 		return nil, nil, &api.Problem{Title: "Freshservice refused", Status: http.StatusUnprocessableEntity, Detail: err.Error(), Next: "Nothing was stored."}
 	}
 	return owner, warnings, nil
+}
+
+// becameOf tells what became of the owner of a key that has been replaced, when
+// that is why it died.
+func becameOf(ctx context.Context, c *freshservice.Client, owner *account.Owner) []string {
+	p, err := c.Person(ctx, freshservice.Agent, owner.ID)
+	switch {
+	case freshservice.IsNotFound(err):
+		return []string{fmt.Sprintf("%s <%s>, whose key it was until now, is no agent any more; that ends a key.", owner.Name, owner.Email)}
+	case err == nil && !p.Active:
+		return []string{fmt.Sprintf("%s <%s>, whose key it was until now, is deactivated; that ends a key.", owner.Name, owner.Email)}
+	}
+	return nil // nothing to tell, or the new key may not look
 }
 
 // Accounts implements [api.Backend].
@@ -107,12 +123,17 @@ func (s *Server) Accounts(ctx context.Context) ([]api.Account, error) {
 }
 
 // Account implements [api.Backend].
-func (s *Server) Account(ctx context.Context, id string) (*api.Account, error) {
+func (s *Server) Account(ctx context.Context, id string, people int) (*api.Account, error) {
 	a, err := s.accounts.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	shown := s.shown(a)
+	if a.Kind == account.KindFreshservice {
+		if shown.Freshservice, err = s.freshservice(ctx, a, people); err != nil {
+			return nil, err
+		}
+	}
 	return &shown, nil
 }
 
@@ -121,7 +142,8 @@ func (s *Server) RemoveAccount(ctx context.Context, id string) error {
 	if err := s.accounts.Remove(ctx, id); err != nil {
 		return err
 	}
-	s.hub.drop(id)
+	s.reconciliations.stop(id)
+	s.hub.remove(id)
 	return nil
 }
 

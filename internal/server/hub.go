@@ -12,6 +12,7 @@ import (
 	"lockstep/internal/freshservice"
 	"lockstep/internal/scim"
 	"lockstep/internal/scim/service"
+	"lockstep/internal/secret"
 	"lockstep/internal/store"
 )
 
@@ -28,6 +29,8 @@ type hub struct {
 
 	mu   sync.Mutex
 	open map[string]*opened
+	// talking counts what each token costs; see [hub.priority].
+	talking map[string]*talk
 }
 
 // An opened account is one that is in use.
@@ -36,6 +39,12 @@ type opened struct {
 	// client and bridge are nil for an embedded directory.
 	client *freshservice.Client
 	bridge *freshservice.Bridge
+	// url and key are what client was made of, since when it has counted.
+	url   string
+	key   secret.Text
+	since time.Time
+	// stale: the account has changed and is opened anew by its next request.
+	stale bool
 
 	mu      sync.Mutex
 	checked time.Time
@@ -53,7 +62,8 @@ const recheckAfter = time.Minute
 
 func newHub(accounts *account.Service, db *store.DB, m *metrics, log *slog.Logger) *hub {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &hub{accounts: accounts, db: db, metrics: m, log: log, ctx: ctx, cancel: cancel, open: map[string]*opened{}}
+	return &hub{accounts: accounts, db: db, metrics: m, log: log, ctx: ctx, cancel: cancel,
+		open: map[string]*opened{}, talking: map[string]*talk{}}
 }
 
 // close ends what bridges do in the background. It comes before the store is
@@ -70,9 +80,12 @@ func (h *hub) close() {
 
 // ByToken implements [service.Accounts].
 func (h *hub) ByToken(ctx context.Context, token string) (*service.Account, error) {
-	a, _, err := h.accounts.Authenticate(ctx, token)
+	a, t, err := h.accounts.Authenticate(ctx, token)
 	if err != nil {
 		return nil, err
+	}
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
+		c.token = t
 	}
 	o, err := h.get(a)
 	if err != nil {
@@ -116,10 +129,11 @@ func (h *hub) unavailable(_ context.Context, a *account.Account, o *opened) erro
 func (h *hub) get(a *account.Account) (*opened, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if o, ok := h.open[a.ID]; ok {
-		return o, nil
+	before := h.open[a.ID]
+	if before != nil && !before.stale {
+		return before, nil
 	}
-	o, err := h.openAccount(a)
+	o, err := h.openAccount(a, before)
 	if err != nil {
 		return nil, err
 	}
@@ -127,18 +141,32 @@ func (h *hub) get(a *account.Account) (*opened, error) {
 	return o, nil
 }
 
-// drop makes the next request open the account anew.
+// drop makes the next request open the account anew. Requests under way end
+// with what they began with.
 func (h *hub) drop(id string) {
 	h.mu.Lock()
 	o := h.open[id]
-	delete(h.open, id)
+	if o != nil {
+		o.stale = true
+	}
 	h.mu.Unlock()
 	if o != nil {
 		o.close()
 	}
 }
 
-func (h *hub) openAccount(a *account.Account) (*opened, error) {
+// remove lets go of an account for good.
+func (h *hub) remove(id string) {
+	h.drop(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.open, id)
+}
+
+// openAccount opens the account. before is how it was open until now, if it
+// was: its client goes on as long as address and key are the same, since it
+// knows what is left of this minute's calls.
+func (h *hub) openAccount(a *account.Account, before *opened) (*opened, error) {
 	users, groups := scim.UserType(a.Settings.Attributes()...), scim.GroupType()
 	acc := &service.Account{ID: a.ID, Name: a.Name, Users: users, Groups: groups, Strict: a.Settings.Strict,
 		Limits: service.Limits{RatePerSecond: a.Settings.RatePerSecond}}
@@ -149,18 +177,29 @@ func (h *hub) openAccount(a *account.Account) (*opened, error) {
 	if a.Settings.Groups == account.GroupsOff {
 		acc.Groups = nil
 	}
-	client, err := freshservice.NewClient(freshservice.ClientOptions{Domain: a.APIURL(), APIKey: a.APIKey.Reveal(), Log: h.log.With("account", a.ID)})
-	if err != nil {
-		return nil, err
+	o := &opened{service: acc, url: a.APIURL(), key: a.APIKey, since: time.Now()}
+	var after *freshservice.Bridge
+	if before != nil {
+		after = before.bridge
+		if before.url == o.url && before.key.Reveal() == o.key.Reveal() {
+			o.client, o.since = before.client, before.since
+		}
+	}
+	if o.client == nil {
+		var err error
+		o.client, err = freshservice.NewClient(freshservice.ClientOptions{Domain: o.url, APIKey: o.key.Reveal(), Log: h.log.With("account", a.ID)})
+		if err != nil {
+			return nil, err
+		}
 	}
 	id := a.ID
-	bridge := freshservice.NewBridge(freshservice.BridgeOptions{
-		Client: client, Mirror: h.db.Mirror(a.ID), Users: users, Groups: groups,
-		Settings: bridgeSettings(a.Settings), Log: h.log.With("account", a.ID),
+	o.bridge = freshservice.NewBridge(freshservice.BridgeOptions{
+		Client: o.client, Mirror: h.db.Mirror(a.ID, users, groups), Users: users, Groups: groups,
+		Settings: bridgeSettings(a.Settings), Log: h.log.With("account", a.ID), After: after,
 		OnCredentialFailure: func(error) { h.credentialFailed(id) },
 	})
-	acc.Directory = bridge
-	return &opened{service: acc, client: client, bridge: bridge}, nil
+	acc.Directory = o.bridge
+	return o, nil
 }
 
 func bridgeSettings(s account.Settings) freshservice.Settings {
@@ -202,8 +241,15 @@ func (h *hub) check(ctx context.Context, id string) (*account.Account, []string,
 	if err != nil {
 		return nil, nil, err
 	}
-	owner, warnings, err := checkKey(ctx, o.client)
+	owner, warnings, err := checkKey(freshservice.WithPriority(ctx, freshservice.Interactive), o.client)
 	status, message := stateOf(owner, err)
+	if status == account.StatusKeyRejected && a.Owner != nil {
+		found, known, kerr := o.bridge.Known(ctx, a.Owner.ID)
+		if kerr != nil {
+			return nil, nil, kerr
+		}
+		status, message = whyRejected(a.Owner, found, known)
+	}
 	if owner != nil {
 		if _, serr := h.accounts.SetOwner(ctx, id, owner); serr != nil {
 			return nil, nil, serr
@@ -214,6 +260,24 @@ func (h *hub) check(ctx context.Context, id string) (*account.Account, []string,
 		return nil, nil, serr
 	}
 	return a, warnings, err
+}
+
+// whyRejected says what became of a key that Freshservice no longer accepts,
+// which does not say so itself: from who its owner was, and who that is by now
+// as far as lockstep has seen.
+func whyRejected(owner *account.Owner, now freshservice.Person, known bool) (account.Status, string) {
+	who := owner.Name + " <" + owner.Email + ">"
+	const repair = " Put another administrator's key in with `lockstep account rotate-key`; the Secret Token stays."
+	switch {
+	case known && !now.Active:
+		return account.StatusOwnerDeactivated, "Freshservice no longer accepts the API key: its owner, " + who + ", was deactivated." + repair
+	case known && now.Kind == freshservice.Requester:
+		return account.StatusOwnerDowngraded, "Freshservice no longer accepts the API key: its owner, " + who + ", was made a requester." + repair
+	case owner.Occasional:
+		return account.StatusKeyRejected, "Freshservice no longer accepts the API key: its owner, " + who + ", is an occasional agent, and such keys lapse within 24 hours." + repair
+	}
+	return account.StatusKeyRejected, "Freshservice no longer accepts the API key of " + who + ": it was reset, or its owner was deactivated or made a requester, since " +
+		owner.CheckedAt.UTC().Format("2006-01-02 15:04") + " UTC, when it last worked." + repair
 }
 
 // checkKey asks Freshservice for the key's owner.

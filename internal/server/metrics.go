@@ -17,7 +17,6 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	scim     *prometheus.HistogramVec
-	rest     *prometheus.GaugeVec
 	objects  *prometheus.CounterVec
 	cycles   *prometheus.CounterVec
 }
@@ -29,9 +28,6 @@ func newMetrics() *metrics {
 			Name: "lockstep_scim_request_duration_seconds", Help: "Time to answer SCIM requests.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
 		}, []string{"account", "method", "route", "status"}),
-		rest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "lockstep_freshservice_calls", Help: "REST calls sent to Freshservice since the account was opened.",
-		}, []string{"account"}),
 		objects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lockstep_provisioned_objects_total", Help: "Objects that provisioning cycles dealt with, by result.",
 		}, []string{"app", "result"}),
@@ -39,7 +35,7 @@ func newMetrics() *metrics {
 			Name: "lockstep_cycles_total", Help: "Provisioning cycles, by result.",
 		}, []string{"app", "result"}),
 	}
-	m.registry.MustRegister(m.scim, m.rest, m.objects, m.cycles,
+	m.registry.MustRegister(m.scim, m.objects, m.cycles,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lockstep/internal/api"
+	"lockstep/internal/freshservice"
 )
 
 func (s *Server) routes() http.Handler {
@@ -31,7 +32,9 @@ func (s *Server) routes() http.Handler {
 	// redirect that provisioning clients do not follow with their body.
 	return s.recover(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isSCIM(r.URL.Path) {
-			scim.ServeHTTP(w, r)
+			c := &caller{hub: s.hub, urgency: urgency(r.Header)}
+			ctx := freshservice.WithPriorityOf(context.WithValue(r.Context(), callerKey{}, c), c.priority)
+			scim.ServeHTTP(w, r.WithContext(ctx))
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -52,6 +52,8 @@ type Server struct {
 	hub      *hub
 	apps     *apps
 	metrics  *metrics
+	// reconciliations are comparisons of accounts with their Freshservice.
+	reconciliations *reconciliations
 
 	listener net.Listener
 	socket   net.Listener
@@ -98,6 +100,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.accounts = account.NewService(s.db.Accounts(), o.Log)
 	s.hub = newHub(s.accounts, s.db, s.metrics, o.Log)
 	s.apps = newApps(s, o.Log)
+	s.reconciliations = newReconciliations()
+	s.metrics.watch(s.hub)
 	return s, nil
 }
 
@@ -181,6 +185,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, s.o.DrainTimeout)
 		defer cancel()
 		s.apps.stop()
+		s.reconciliations.close()
 		for _, h := range []*http.Server{s.http, s.local} {
 			if h == nil {
 				continue

@@ -143,8 +143,8 @@ func (d *Desk) resetKey(ctx context.Context) (string, error) {
 }
 
 // StageOwner changes the agent whose key [Desk.APIKey] is, as an administrator
-// might by mistake: "downgrade" makes it a requester, "deactivate" deactivates
-// it, "occasional" makes it an occasional agent whose key lapses in a day, and
+// might by mistake: "downgrade" makes it a requester, "demote" takes the
+// administrator's role away, "deactivate" deactivates it, "occasional" makes it an occasional agent whose key lapses in a day, and
 // "restore" undoes all of it.
 func (d *Desk) StageOwner(ctx context.Context, trouble string) (Person, error) {
 	d.mu.Lock()
@@ -162,6 +162,12 @@ func (d *Desk) StageOwner(ctx context.Context, trouble string) (Person, error) {
 	switch trouble {
 	case "downgrade":
 		p.Agent = nil
+	case "demote":
+		role, ok := w.roles.named(fold("SD Agent"))
+		if !ok || p.Agent == nil {
+			return Person{}, fmt.Errorf("desk: the key's owner cannot be demoted: it is a requester, or there is no role SD Agent")
+		}
+		p.Agent.Roles = []RoleAssignment{{RoleID: role.ID, AssignmentScope: EntireHelpdesk}}
 	case "deactivate":
 		p.Inactive = true
 	case "occasional":
@@ -186,7 +192,7 @@ func (d *Desk) StageOwner(ctx context.Context, trouble string) (Person, error) {
 		}
 		p.Agent.Occasional, p.Agent.APIKeyEnabled = false, true
 	default:
-		return Person{}, fmt.Errorf("desk: %q is none of downgrade, deactivate, occasional and restore", trouble)
+		return Person{}, fmt.Errorf("desk: %q is none of downgrade, demote, deactivate, occasional and restore", trouble)
 	}
 	p.UpdatedAt = StampOf(d.o.Now())
 	return *p, d.commit(ctx,

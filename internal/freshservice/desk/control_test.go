@@ -62,6 +62,11 @@ func TestStagedOwner(t *testing.T) {
 		t.Errorf("occasional, a day later: %d", got)
 	}
 	control(t, d, "POST", "/desk/owner/restore", "")
+	control(t, d, "POST", "/desk/owner/demote", "")
+	if got := as(t, d, testKey, "GET", "/agents", "").status; me(t, d, testKey) != 200 || got != 403 {
+		t.Errorf("demoted: the agents answer %d, want 403", got)
+	}
+	control(t, d, "POST", "/desk/owner/restore", "")
 	after := as(t, d, testKey, "GET", "/agents/me", "").object(t, "agent")
 	delete(before, "updated_at")
 	delete(after, "updated_at")
