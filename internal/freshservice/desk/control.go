@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -34,6 +35,14 @@ func (d *Desk) control(mux *http.ServeMux) {
 	}
 	handle("POST /desk/key/reset", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 		key, err := d.resetKey(r.Context())
+		return map[string]string{"api_key": key}, err
+	})
+	handle("POST /desk/agents/{id}/key", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no id", r.PathValue("id"))
+		}
+		key, err := d.IssueKey(r.Context(), id)
 		return map[string]string{"api_key": key}, err
 	})
 	handle("POST /desk/owner/{trouble}", func(_ http.ResponseWriter, r *http.Request) (any, error) {
