@@ -121,6 +121,15 @@ func (c *Client) owns(u *url.URL) bool {
 		strings.HasPrefix(u.Path, c.root.Path+"/")
 }
 
+// foreign is the error for a link that this client does not follow.
+func (c *Client) foreign(link string) error {
+	e := &LinkError{Host: "(unreadable)", Want: c.root.Host}
+	if u, err := url.Parse(link); err == nil {
+		e.Host = u.Host
+	}
+	return e
+}
+
 // Stats are counts since the client was made.
 type Stats struct {
 	// Requests counts every request sent, repetitions too.

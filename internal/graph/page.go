@@ -32,8 +32,14 @@ func Pages[T any](ctx context.Context, c *Client, start string, q Query) iter.Se
 				yield(nil, err)
 				return
 			}
-			if p.NextLink != "" && p.NextLink == ref {
+			switch {
+			case p.NextLink == "":
+			case p.NextLink == ref:
 				yield(nil, errCircular)
+				return
+			case !c.Owns(p.NextLink):
+				// Found out now, before this page counts as read.
+				yield(nil, c.foreign(p.NextLink))
 				return
 			}
 			if !yield(p, nil) || p.NextLink == "" {

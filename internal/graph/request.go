@@ -96,11 +96,8 @@ type answer struct {
 func (c *Client) url(k *call) (*url.URL, error) {
 	if !strings.HasPrefix(k.ref, "/") {
 		u, err := url.Parse(k.ref)
-		if err != nil {
-			return nil, &LinkError{Host: "(unreadable)", Want: c.root.Host}
-		}
-		if !c.owns(u) {
-			return nil, &LinkError{Host: u.Host, Want: c.root.Host}
+		if err != nil || !c.owns(u) {
+			return nil, c.foreign(k.ref)
 		}
 		u.Fragment = ""
 		return u, nil
