@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lockstep/internal/scim"
@@ -94,6 +95,8 @@ type Bridge struct {
 	catalogue catalogue
 	inventory inventory
 	budgetMu  sync.Mutex
+	// groupsRestored: the mirror's groups are those that an earlier process saw.
+	groupsRestored atomic.Bool
 
 	// learned holds what this account refuses in updates by nature, such as
 	// agents' names, so that it is not sent again.

@@ -56,12 +56,20 @@ func (b *Bridge) createGroup(ctx context.Context, r *scim.Resource) (*scim.Resou
 		return nil, busy(err)
 	}
 	defer unlock()
-	if other, err := b.groupNamed(ctx, name); err != nil {
-		return nil, err
-	} else if other != "" {
-		return nil, scim.Errorf(scim.Uniqueness, "displayName %q is taken by the group with id %s", name, other).On("displayName")
+	if b.groupsRestored.Load() {
+		// An earlier process may have created the group and ended before it
+		// could write that down.
+		if err := b.listGroups(ctx); err != nil {
+			return nil, b.refuse(err, nil)
+		}
 	}
-	g, err := b.client.CreateGroup(ctx, kind, Fields{"name": name})
+	g, err := b.unclaimedGroup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if g == nil {
+		g, err = b.client.CreateGroup(ctx, kind, Fields{"name": name})
+	}
 	if err != nil {
 		var e *APIError
 		if outcomeUnknown(err) || errors.As(err, &e) && (e.Status == 400 || e.Status == 409) {
@@ -88,6 +96,24 @@ func (b *Bridge) createGroup(ctx context.Context, r *scim.Resource) (*scim.Resou
 		}
 	}
 	return b.mirror.Get(ctx, b.groups, r.ID, scim.Projection{})
+}
+
+// unclaimedGroup returns the group of that name that no client has written
+// yet, to be taken over, nil when there is none, or an error when it belongs to
+// a client.
+func (b *Bridge) unclaimedGroup(ctx context.Context, name string) (*Group, error) {
+	id, err := b.groupNamed(ctx, name)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	_, k, err := b.visibleGroup(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if k.Claimed || k.Group.Type == "rule_based" {
+		return nil, scim.Errorf(scim.Uniqueness, "displayName %q is taken by the group with id %s", name, id).On("displayName")
+	}
+	return k.Group, nil
 }
 
 // groupInFreshservice looks a group up that the mirror does not know.

@@ -133,6 +133,7 @@ func (b *Bridge) restore(ctx context.Context) error {
 		b.inventory.state = inventoryState{}
 	}
 	b.inventory.restored = true
+	b.groupsRestored.Store(ok)
 	if !b.inventory.state.Completed.IsZero() {
 		b.background(b.resumeRepairs)
 	}
@@ -522,6 +523,7 @@ func (b *Bridge) listGroups(ctx context.Context) error {
 			start++
 		}
 		if len(page.Resources) < 100 {
+			b.groupsRestored.Store(false)
 			return nil
 		}
 	}

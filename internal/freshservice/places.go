@@ -36,12 +36,15 @@ type names struct {
 	exact  map[string]int64
 	folded map[string]int64
 	read   time.Time
+	// restored names are those of an earlier process, which may have created one
+	// more and ended before it could write that down.
+	restored bool
 }
 
 func (n *names) set(list []named, at time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.byID, n.exact, n.folded, n.read = map[int64]string{}, map[string]int64{}, map[string]int64{}, at
+	n.byID, n.exact, n.folded, n.read, n.restored = map[int64]string{}, map[string]int64{}, map[string]int64{}, at, false
 	for _, item := range list {
 		n.put(item)
 	}
@@ -85,6 +88,12 @@ func (n *names) age(now time.Time) time.Duration {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return now.Sub(n.read)
+}
+
+func (n *names) isRestored() bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.restored
 }
 
 func (n *names) list() []named {
@@ -182,6 +191,11 @@ func (b *Bridge) restoreCatalogue(ctx context.Context) (ok bool, err error) {
 		return false, nil // read again from Freshservice
 	}
 	b.catalogue.load(&saved)
+	for _, n := range []*names{&b.catalogue.departments, &b.catalogue.locations} {
+		n.mu.Lock()
+		n.restored = true
+		n.mu.Unlock()
+	}
 	return true, nil
 }
 
@@ -320,7 +334,7 @@ func (b *Bridge) findOrMake(ctx context.Context, n *names, name string, create b
 		id, ok := n.id(name)
 		return id, ok, b.keepNames(ctx)
 	}
-	if n.age(b.now()) >= rereadAfter {
+	if n.age(b.now()) >= rereadAfter || n.isRestored() {
 		if id, ok, err := reread(); ok || err != nil || !create {
 			return id, ok, err
 		}

@@ -140,6 +140,16 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 		b.overBudget(t)
 	}
 	var found bool
+	if address == "" {
+		// Nothing unique would refuse a second creation, should the outcome of
+		// an earlier one have been lost.
+		switch p, err := b.client.findCreated(ctx, kind, t.fields); {
+		case err != nil:
+			return nil, b.refuse(err, t)
+		case p != nil:
+			return b.adopt(ctx, r, p, scim.Errorf(scim.Uniqueness, "the user with id %d has the same name and telephone number", p.ID).On("phoneNumbers"))
+		}
+	}
 	p, err := b.write(ctx, t, t.fields, false, func(f Fields) (p *Person, err error) {
 		p, found, err = b.client.Create(ctx, kind, f)
 		return p, err
