@@ -27,10 +27,12 @@ const (
 	ResetPortal = ResetQuarantineState | ResetWatermark | ResetEscrows
 )
 
-var resetScopes = []struct {
+type resetFlag struct {
 	flag ResetScope
 	name string
-}{
+}
+
+var resetScopes = []resetFlag{
 	{ResetFull, "Full"}, {ResetConnectorDataStore, "ConnectorDataStore"}, {ResetEscrows, "Escrows"},
 	{ResetWatermark, "Watermark"}, {ResetQuarantineState, "QuarantineState"}, {ResetForceDeletes, "ForceDeletes"},
 }
@@ -58,12 +60,7 @@ func ParseResetScope(text string) (ResetScope, error) {
 		if word == "" || strings.EqualFold(word, "None") {
 			continue
 		}
-		i := slices.IndexFunc(resetScopes, func(f struct {
-			flag ResetScope
-			name string
-		}) bool {
-			return strings.EqualFold(f.name, word)
-		})
+		i := slices.IndexFunc(resetScopes, func(f resetFlag) bool { return strings.EqualFold(f.name, word) })
 		if i < 0 {
 			return 0, fmt.Errorf("%q is no reset scope: use ConnectorDataStore, Escrows, Watermark, QuarantineState, Full or ForceDeletes", word)
 		}
@@ -129,6 +126,15 @@ func (i Interval) String() string {
 	return b.String()
 }
 
+// An intervalUnit is a unit of durations, in seconds. time: it stands behind the T.
+type intervalUnit struct {
+	name    byte
+	time    bool
+	seconds float64
+}
+
+var intervalUnits = []intervalUnit{{'W', false, 604800}, {'D', false, 86400}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}}
+
 // ParseInterval reads a duration. One longer than 292 years is [NoInterval].
 func ParseInterval(text string) (Interval, error) {
 	bad := fmt.Errorf("%q is no duration; forty minutes are PT40M", text)
@@ -137,11 +143,6 @@ func ParseInterval(text string) (Interval, error) {
 	if !ok || s == "" || strings.HasSuffix(s, "T") {
 		return 0, bad
 	}
-	units := []struct {
-		name  byte
-		time  bool
-		value float64
-	}{{'W', false, 604800}, {'D', false, 86400}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}}
 	total, inTime, next := 0.0, false, 0
 	for s != "" {
 		if rest, ok := strings.CutPrefix(s, "T"); ok && !inTime {
@@ -156,17 +157,11 @@ func ParseInterval(text string) (Interval, error) {
 		if err != nil {
 			return 0, bad
 		}
-		i := slices.IndexFunc(units[next:], func(u struct {
-			name  byte
-			time  bool
-			value float64
-		}) bool {
-			return u.name == s[n] && u.time == inTime
-		})
+		i := slices.IndexFunc(intervalUnits[next:], func(u intervalUnit) bool { return u.name == s[n] && u.time == inTime })
 		if i < 0 || strings.Contains(s[:n], ".") && s[n] != 'S' {
 			return 0, bad
 		}
-		total += v * units[next+i].value
+		total += v * intervalUnits[next+i].seconds
 		next += i + 1
 		s = s[n+1:]
 	}

@@ -19,7 +19,7 @@ import (
 // ErrResync is what an [*Error] is (in the sense of errors.Is) when Graph no
 // longer knows the state behind a link: 410 Gone, an expired delta or page
 // token. Everything must then be read again.
-var ErrResync = errors.New("Microsoft Graph no longer knows this delta token")
+var ErrResync = errors.New("the delta token is no longer known to Microsoft Graph")
 
 // resyncCodes are the OData error codes, in lower case, by which Graph says so
 // with a status other than 410 (Microsoft Graph: delta query, synchronization
@@ -179,8 +179,7 @@ func (e *LinkError) Error() string {
 // unwrapURL takes off the error of http.Client, which repeats the URL with its
 // query.
 func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

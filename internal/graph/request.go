@@ -200,8 +200,7 @@ func (c *Client) send(ctx context.Context, k *call) (*answer, error) {
 		backoff.WithBackOff(&backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 30 * time.Second}),
 		backoff.WithMaxElapsedTime(bound),
 		backoff.WithNotify(func(err error, wait time.Duration) { c.notify(ctx, k, u, err, wait) }))
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return nil, e // without what was wrapped around it for the wait
 	}
 	return a, err

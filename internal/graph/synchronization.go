@@ -175,10 +175,10 @@ type SecretKey string
 // The secrets that a SCIM app has. Graph knows many more; any may be written.
 const (
 	SecretBaseAddress              SecretKey = "BaseAddress" // the portal's Tenant URL
-	SecretToken                    SecretKey = "SecretToken" //nolint:gosec // the name of a secret, not one
+	SecretToken                    SecretKey = "SecretToken"
 	SecretSyncAll                  SecretKey = "SyncAll"
 	SecretSyncNotificationSettings SecretKey = "SyncNotificationSettings"
-	SecretSkipOutOfScopeDeletions  SecretKey = "SkipOutOfScopeDeletions" //nolint:gosec // the name of a setting
+	SecretSkipOutOfScopeDeletions  SecretKey = "SkipOutOfScopeDeletions"
 )
 
 // HiddenSecret is how Graph shows the value of a secret that is set.

@@ -3,6 +3,7 @@ package graphtest
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -68,6 +69,6 @@ func (g *Graph) replay(w http.ResponseWriter, r *http.Request, line string) bool
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(rep.status)
-	io.WriteString(w, strings.ReplaceAll(rep.body, "{{host}}", (&url.URL{Scheme: "http", Host: r.Host}).String()))
+	fmt.Fprint(w, strings.ReplaceAll(rep.body, "{{host}}", (&url.URL{Scheme: "http", Host: r.Host}).String()))
 	return true
 }

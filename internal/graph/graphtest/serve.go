@@ -332,5 +332,5 @@ func (g *Graph) answer(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(data)
+	fmt.Fprintf(w, "%s", data)
 }

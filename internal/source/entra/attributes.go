@@ -165,9 +165,14 @@ const guestMark = "#EXT#"
 // kim_partner.example#EXT#@acme.example. The last underscore stands for the @,
 // because a domain has none. Other names stay as they are.
 func homeName(upn string) string {
-	i := strings.Index(strings.ToUpper(upn), guestMark)
-	if i < 0 {
-		return upn
+	i := 0
+	for ; ; i++ {
+		if i+len(guestMark) > len(upn) {
+			return upn
+		}
+		if strings.EqualFold(upn[i:i+len(guestMark)], guestMark) {
+			break
+		}
 	}
 	at := strings.LastIndexByte(upn[:i], '_')
 	if at <= 0 || at == i-1 {

@@ -372,9 +372,9 @@ func (rd *round) complete(ctx context.Context, page *provision.Page, open []pend
 		return err
 	}
 	// A group that has been deleted since is told so in the next round.
-	for i := len(open) - 1; i >= 0; i-- {
+	for i, p := range slices.Backward(open) {
 		if vanished[i] {
-			page.Changes = slices.Delete(page.Changes, open[i].change, open[i].change+1)
+			page.Changes = slices.Delete(page.Changes, p.change, p.change+1)
 		}
 	}
 	return nil

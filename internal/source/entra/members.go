@@ -95,7 +95,7 @@ func (s *Source) readManagers(ctx context.Context) (*managers, error) {
 		}
 		i, ok := m.index[manager]
 		if !ok {
-			i = uint32(len(m.ids)) //nolint:gosec // there are fewer than 2^32 managers
+			i = uint32(len(m.ids))
 			m.ids = append(m.ids, manager)
 			m.index[manager] = i
 		}

@@ -268,7 +268,7 @@ func (h history) play(t *testing.T) error {
 		if rnd.IntN(4) == 0 {
 			// Broken off after some pages, and something happens before it goes on.
 			if err := c.read(t.Context(), s, 1+rnd.IntN(4)); err != nil {
-				return fmt.Errorf("cycle %d, broken off: %v", step, err)
+				return fmt.Errorf("cycle %d, broken off: %w", step, err)
 			}
 			change()
 			tidy()
@@ -280,12 +280,12 @@ func (h history) play(t *testing.T) error {
 			}
 		}
 		if err := c.read(t.Context(), s, 0); err != nil {
-			return fmt.Errorf("cycle %d: %v", step, err)
+			return fmt.Errorf("cycle %d: %w", step, err)
 		}
 		c.between = nil
 		// What happened between the pages of the round is told in the next one.
 		if err := c.read(t.Context(), s, 0); err != nil {
-			return fmt.Errorf("cycle %d, again: %v", step, err)
+			return fmt.Errorf("cycle %d, again: %w", step, err)
 		}
 		if d := c.differs(g); d != "" {
 			return fmt.Errorf("cycle %d: the copy is not true (-want +got):\n%s\nrequests:\n%s", step, d, strings.Join(g.Requests(), "\n"))
