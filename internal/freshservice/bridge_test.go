@@ -27,6 +27,20 @@ var (
 // inProcess sends requests to a handler without a network.
 type inProcess struct{ h http.Handler }
 
+// late is a transport whose account may let calls take time.
+type late struct {
+	inProcess
+	a *account
+}
+
+func (t late) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.inProcess.RoundTrip(req)
+	if t.a.delay != nil {
+		t.a.delay()
+	}
+	return resp, err
+}
+
 func (t inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	defer func() {
 		// A handler that aborts has dropped the connection.
@@ -55,6 +69,9 @@ type account struct {
 	mirror mirror
 	client *freshservice.Client
 	*freshservice.Bridge
+
+	// delay, when set, lasts as long as a call takes.
+	delay func()
 
 	mu       sync.Mutex
 	failures []error
@@ -97,7 +114,7 @@ func open(t testing.TB, s setup) *account {
 	if a.mirror == nil {
 		a.mirror = newMirror(t)
 	}
-	s.client.Domain, s.client.APIKey, s.client.HTTP = "acme", apiKey, &http.Client{Transport: inProcess{a.desk}}
+	s.client.Domain, s.client.APIKey, s.client.HTTP = "acme", apiKey, &http.Client{Transport: late{inProcess{a.desk}, a}}
 	if s.client.RetryDelay == 0 {
 		s.client.RetryDelay = time.Microsecond
 	}

@@ -40,7 +40,7 @@ func (b *Bridge) drift(ctx context.Context, rec *Record, k *kept, p *Person) ([]
 	if want := wantsAgent(wrote); want != nil && *want != (p.Kind == Agent) && !noted(pathIsAgent, "", "agent_budget") {
 		list = append(list, Drift{pathIsAgent, "kind", strconv.FormatBool(*want), strconv.FormatBool(p.Kind == Agent)})
 	}
-	t, err := b.translate(ctx, p.Kind, wrote, true)
+	t, err := b.translate(ctx, p.Kind, wrote, true, nil)
 	if err == nil {
 		err = b.freeSecondary(ctx, t, rec.Resource.ID)
 	}

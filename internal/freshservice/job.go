@@ -52,7 +52,7 @@ func (j *job) run(ctx context.Context) error {
 			b.returnAgent(ctx)
 		}
 	}
-	if j.t, err = b.translate(ctx, kind, j.now, false); err == nil {
+	if j.t, err = b.translate(ctx, kind, j.now, false, nil); err == nil {
 		err = b.freeSecondary(ctx, j.t, j.id)
 	}
 	if err != nil {
@@ -174,7 +174,7 @@ func (j *job) fields(ctx context.Context, reactivated, converted bool) (Fields, 
 	before := &translation{kind: p.Kind, fields: Fields{}}
 	if j.before != nil {
 		var err error
-		if before, err = j.b.translate(ctx, p.Kind, j.before, true); err != nil {
+		if before, err = j.b.translate(ctx, p.Kind, j.before, true, j.t); err != nil {
 			return nil, err
 		}
 	}

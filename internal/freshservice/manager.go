@@ -34,11 +34,15 @@ func managerOf(enterprise *scim.Object) string {
 // findManager returns the ID of the person whom the reference means, by ID,
 // e-mail address or userName, or 0.
 func (b *Bridge) findManager(ctx context.Context, ref string) (int64, error) {
-	rec, err := b.mirror.Record(ctx, b.users, ref)
-	if err != nil && !scim.IsType(err, scim.NotFound) {
-		return 0, err
+	var rec *Record
+	var err error
+	if _, notID := parseID(ref); notID == nil {
+		rec, err = b.mirror.Record(ctx, b.users, ref)
+		if err != nil && !scim.IsType(err, scim.NotFound) {
+			return 0, err
+		}
 	}
-	if err != nil || rec.Hidden {
+	if rec == nil || rec.Hidden {
 		if rec, err = b.mirror.RecordByUserName(ctx, ref); err != nil {
 			return 0, err
 		}
@@ -160,7 +164,7 @@ func (b *Bridge) repairManager(ctx context.Context, id string) error {
 		}
 		return err
 	}
-	t, err := b.translate(ctx, k.Person.Kind, rec.Resource, true)
+	t, err := b.translate(ctx, k.Person.Kind, rec.Resource, true, nil)
 	if err != nil || t.awaits != "" {
 		return err
 	}

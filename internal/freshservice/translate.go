@@ -23,6 +23,9 @@ type translation struct {
 	notes  []Note
 	// awaits is the reference to a manager who is not known yet.
 	awaits string
+	// reference to a manager and whom it was found to mean, 0 for nobody.
+	reference string
+	manager   int64
 	// restoreFlag: can_see_all_tickets_from_associated_departments was lost in
 	// a conversion and is worth a call of its own.
 	restoreFlag bool
@@ -57,8 +60,9 @@ const (
 
 // translate returns the fields for r as a person of the given kind. With peek
 // it neither creates nor refuses anything: it then tells what had been asked
-// for before.
-func (b *Bridge) translate(ctx context.Context, kind Kind, r *scim.Resource, peek bool) (*translation, error) {
+// for before. like, when not nil, is the translation of the same person just
+// made, whose manager need not be looked up again.
+func (b *Bridge) translate(ctx context.Context, kind Kind, r *scim.Resource, peek bool, like *translation) (*translation, error) {
 	t := &translation{kind: kind, fields: Fields{}, origin: map[string]origin{}}
 	o := r.Peek()
 	enterprise, extension := o.Child(scim.URNEnterprise), o.Child(scim.URNFreshservice)
@@ -86,10 +90,18 @@ func (b *Bridge) translate(ctx context.Context, kind Kind, r *scim.Resource, pee
 		return nil, err
 	}
 	if ref := managerOf(enterprise); ref != "" {
-		id, err := b.findManager(ctx, ref)
+		id, found := int64(0), false
+		if like != nil && like.reference == ref {
+			id, found = like.manager, true
+		}
+		if !found {
+			var err error
+			if id, err = b.findManager(ctx, ref); err != nil {
+				return nil, err
+			}
+		}
+		t.reference, t.manager = ref, id
 		switch {
-		case err != nil:
-			return nil, err
 		case id != 0:
 			t.set("reporting_manager_id", id, pathManager, ref)
 		default:

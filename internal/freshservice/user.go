@@ -123,7 +123,7 @@ func (b *Bridge) makePerson(ctx context.Context, r *scim.Resource, address strin
 		}
 		overBudget = !ok
 	}
-	t, err := b.translate(ctx, kind, r, false)
+	t, err := b.translate(ctx, kind, r, false, nil)
 	if err == nil {
 		err = b.freeSecondary(ctx, t, "")
 	}
