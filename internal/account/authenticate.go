@@ -83,7 +83,7 @@ func (s *Service) Authenticate(ctx context.Context, text string) (*Account, *Tok
 	}
 	// The generation is read before the repository: what changes in between
 	// makes this answer stale rather than that change lost.
-	generation := s.generation.Load()
+	generation := s.generation()
 	hash := secret.HashToken(text)
 	s.mu.Lock()
 	adm := s.cache[hash]

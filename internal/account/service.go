@@ -41,21 +41,25 @@ type Repository interface {
 	RevokeToken(ctx context.Context, accountID, tokenID string, at time.Time) error
 	// TouchToken records a use.
 	TouchToken(ctx context.Context, tokenID string, at time.Time) error
+
+	// Generation returns a number that grows. Two answers are the same only when
+	// no other process has changed an account or a token in between.
+	Generation() uint64
 }
 
 // A Service manages accounts and tokens and lets requests in. One process has
-// one Service per database: what it changes takes effect on the next request.
+// one Service per database: what it changes takes effect on the next request,
+// and what other processes change when [Repository.Generation] says so.
 // It is safe for concurrent use.
 type Service struct {
 	repo Repository
 	log  *slog.Logger
 	now  func() time.Time
 
-	// generation grows with every change; a cached answer of an earlier one is
-	// not used, which makes a revocation effective at once.
-	generation atomic.Uint64
-	mu         sync.Mutex
-	cache      map[secret.Hash]*admission
+	// changes grows with every change of this Service.
+	changes atomic.Uint64
+	mu      sync.Mutex
+	cache   map[secret.Hash]*admission
 
 	touching sync.WaitGroup
 }
@@ -65,6 +69,10 @@ type Service struct {
 func NewService(repo Repository, log *slog.Logger) *Service {
 	return &Service{repo: repo, log: log, now: time.Now, cache: make(map[secret.Hash]*admission)}
 }
+
+// generation returns a number that grows with every change; a cached answer of
+// an earlier one is not used, which makes a revocation effective at once.
+func (s *Service) generation() uint64 { return s.changes.Load() + s.repo.Generation() }
 
 // Close waits until every last use has been recorded.
 func (s *Service) Close() { s.touching.Wait() }
@@ -95,7 +103,7 @@ func (s *Service) Add(ctx context.Context, a Account) (*Account, error) {
 		}
 		err := s.repo.CreateAccount(ctx, &a)
 		if err == nil {
-			s.generation.Add(1)
+			s.changes.Add(1)
 			return &a, nil
 		}
 		var exists *ExistsError
@@ -149,7 +157,7 @@ func (s *Service) List(ctx context.Context) ([]*Account, error) { return s.repo.
 // Remove forgets an account with its tokens and resources. What Freshservice
 // holds stays there.
 func (s *Service) Remove(ctx context.Context, id string) error {
-	defer s.generation.Add(1)
+	defer s.changes.Add(1)
 	return s.repo.DeleteAccount(ctx, id)
 }
 
@@ -189,7 +197,7 @@ func (s *Service) SetState(ctx context.Context, id string, status Status, messag
 }
 
 func (s *Service) update(ctx context.Context, id string, change func(*Account) error) (*Account, error) {
-	defer s.generation.Add(1)
+	defer s.changes.Add(1)
 	return s.repo.UpdateAccount(ctx, id, func(a *Account) error {
 		if err := change(a); err != nil {
 			return err
@@ -233,6 +241,6 @@ func (s *Service) ListTokens(ctx context.Context, accountID string) ([]*Token, e
 
 // Revoke ends a token: once it has returned, no request is let in with it.
 func (s *Service) Revoke(ctx context.Context, accountID, tokenID string) error {
-	defer s.generation.Add(1)
+	defer s.changes.Add(1)
 	return s.repo.RevokeToken(ctx, accountID, tokenID, s.now())
 }

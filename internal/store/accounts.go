@@ -20,6 +20,14 @@ var _ account.Repository = (*Accounts)(nil)
 // Accounts returns the repository of accounts and tokens.
 func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
+// Generation implements [account.Repository].
+func (s *Accounts) Generation() uint64 {
+	if s.db.watch == nil {
+		return 0
+	}
+	return s.db.watch.generation()
+}
+
 // accountRow is an account as its row holds it.
 type accountRow struct {
 	id, name, kind, domain, baseURL, apiKey string
@@ -108,17 +116,20 @@ func (s *Accounts) CreateAccount(ctx context.Context, a *account.Account) error 
 	if err != nil {
 		return err
 	}
-	err = s.db.write(ctx, func(tx *Tx) error {
+	err = s.db.write(ctx, accountRealm(a.ID), func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO accounts (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 			r.id, r.name, r.kind, r.domain, r.baseURL, r.apiKey, text(r.settings), text(r.owner), text(r.state), r.createdAt)
-		if isDuplicate(err) {
+		if violated(err) != "" {
 			return &account.ExistsError{ID: a.ID}
 		}
 		if err != nil {
 			return fmt.Errorf("create account %s: %w", a.ID, err)
 		}
 		// A request that outlived an account of the same ID may have left something.
-		return s.db.dropCollections(tx, a.ID)
+		if err := s.db.dropCollections(tx, a.ID); err != nil {
+			return err
+		}
+		return tx.c.announce(tx)
 	})
 	if err == nil {
 		s.db.collections.forget()
@@ -171,7 +182,7 @@ func (s *Accounts) Accounts(ctx context.Context) ([]*account.Account, error) {
 // UpdateAccount implements [account.Repository].
 func (s *Accounts) UpdateAccount(ctx context.Context, id string, change func(*account.Account) error) (*account.Account, error) {
 	var updated *account.Account
-	err := s.db.write(ctx, func(tx *Tx) error {
+	err := s.db.write(ctx, accountRealm(id), func(tx *Tx) error {
 		old, err := s.db.account(tx, id)
 		if err != nil {
 			return err
@@ -191,7 +202,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, id string, change func(*ac
 			return fmt.Errorf("update account %s: %w", id, err)
 		}
 		updated = &a
-		return nil
+		return tx.c.announce(tx)
 	})
 	if err != nil {
 		return nil, err
@@ -202,7 +213,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, id string, change func(*ac
 // DeleteAccount implements [account.Repository]. The account is gone at once;
 // its resources follow in small steps, so that others are not kept waiting.
 func (s *Accounts) DeleteAccount(ctx context.Context, id string) error {
-	err := s.db.write(ctx, func(tx *Tx) error {
+	err := s.db.write(ctx, accountRealm(id), func(tx *Tx) error {
 		n, err := tx.Exec(`DELETE FROM accounts WHERE id = $1`, id)
 		if err != nil {
 			return fmt.Errorf("delete account %s: %w", id, err)
@@ -210,7 +221,10 @@ func (s *Accounts) DeleteAccount(ctx context.Context, id string) error {
 		if n == 0 {
 			return &account.NotFoundError{What: "account", ID: id}
 		}
-		return s.db.dropCollections(tx, id)
+		if err := s.db.dropCollections(tx, id); err != nil {
+			return err
+		}
+		return tx.c.announce(tx)
 	})
 	if err != nil {
 		return err
@@ -223,9 +237,11 @@ const tokenColumns = `id, account, name, hash, hint, created_at, expires_at, las
 
 // CreateToken implements [account.Repository].
 func (s *Accounts) CreateToken(ctx context.Context, t *account.Token) error {
-	return s.db.write(ctx, func(tx *Tx) error {
+	return s.db.write(ctx, accountRealm(t.AccountID), func(tx *Tx) error {
 		if err := tx.Row(`SELECT id FROM accounts WHERE id = $1`, []any{t.AccountID}, new(string)); errors.Is(err, sql.ErrNoRows) {
 			return &account.NotFoundError{What: "account", ID: t.AccountID}
+		} else if err != nil {
+			return fmt.Errorf("create a token for account %s: %w", t.AccountID, err)
 		}
 		_, err := tx.Exec(`INSERT INTO tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			t.ID, t.AccountID, t.Name, t.Hash[:], t.Hint, toMillis(t.CreatedAt),
@@ -289,7 +305,7 @@ func (s *Accounts) TokenByHash(ctx context.Context, h secret.Hash) (*account.Tok
 
 // RevokeToken implements [account.Repository].
 func (s *Accounts) RevokeToken(ctx context.Context, accountID, tokenID string, at time.Time) error {
-	return s.db.write(ctx, func(tx *Tx) error {
+	return s.db.write(ctx, accountRealm(accountID), func(tx *Tx) error {
 		n, err := tx.Exec(`UPDATE tokens SET revoked_at = coalesce(revoked_at, $3) WHERE account = $1 AND id = $2`, accountID, tokenID, toMillis(at))
 		if err != nil {
 			return fmt.Errorf("revoke token %s: %w", tokenID, err)
@@ -297,14 +313,14 @@ func (s *Accounts) RevokeToken(ctx context.Context, accountID, tokenID string, a
 		if n == 0 {
 			return &account.NotFoundError{What: "token", ID: tokenID}
 		}
-		return nil
+		return tx.c.announce(tx)
 	})
 }
 
 // TouchToken implements [account.Repository].
 func (s *Accounts) TouchToken(ctx context.Context, tokenID string, at time.Time) error {
-	return s.db.write(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(`UPDATE tokens SET last_used_at = max(coalesce(last_used_at, 0), $2) WHERE id = $1`, tokenID, toMillis(at))
+	return s.db.write(ctx, anyRealm, func(tx *Tx) error {
+		_, err := tx.Exec(`UPDATE tokens SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)`, tokenID, toMillis(at))
 		return err
 	})
 }

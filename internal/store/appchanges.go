@@ -27,11 +27,11 @@ func changed(tx *Tx, app string, refs ...provision.Ref) error {
 // Changed reports whether an app's configuration has changed in a way that
 // [DB.MarkChanged] has not yet turned into marks.
 func (db *DB) Changed(ctx context.Context, app string) (bool, error) {
-	var n int
+	var changed bool
 	err := db.read(ctx, func(tx *Tx) error {
-		return tx.Row(`SELECT EXISTS (SELECT 1 FROM app_changes WHERE app = $1)`, []any{app}, &n)
+		return tx.Row(`SELECT EXISTS (SELECT 1 FROM app_changes WHERE app = $1)`, []any{app}, &changed)
 	})
-	return n > 0, err
+	return changed, err
 }
 
 // MarkChanged marks what changes of the configuration affect. It is called
@@ -41,14 +41,14 @@ func (db *DB) MarkChanged(ctx context.Context, app string) error {
 	if any, err := db.Changed(ctx, app); err != nil || !any {
 		return err
 	}
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(app), func(tx *Tx) error {
 		for _, text := range []string{
 			`UPDATE objects SET mark = 1 WHERE app = $1 AND type IN (SELECT type FROM app_changes WHERE app = $1 AND id = '')`,
 			`UPDATE objects SET mark = 1 WHERE app = $1 AND (type, id) IN (SELECT type, id FROM app_changes WHERE app = $1)`,
 			// A changed assignment of a group is one of its members too.
 			`UPDATE objects SET mark = 1 WHERE app = $1 AND type = 'User' AND id IN (
-				SELECT m.value FROM app_changes c JOIN objects g ON g.app = c.app AND g.type = c.type AND g.id = c.id
-				JOIN json_each(g.body, '$.members') m WHERE c.app = $1 AND c.type = 'Group')`,
+				SELECT list.value FROM app_changes c JOIN objects g ON g.app = c.app AND g.type = c.type AND g.id = c.id
+				JOIN ` + tx.c.jsonStrings("g.body", "members") + ` ON TRUE WHERE c.app = $1 AND c.type = 'Group')`,
 			`DELETE FROM app_changes WHERE app = $1`,
 		} {
 			if _, err := tx.Exec(text, app); err != nil {
@@ -67,7 +67,7 @@ func (db *DB) ChangeApp(ctx context.Context, id string, change func(*provision.A
 	if db.sealer == nil {
 		return errors.New("the store was opened without a master key, so the app's secret cannot be sealed")
 	}
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(id), func(tx *Tx) error {
 		var config []byte
 		err := tx.Row(`SELECT config FROM apps WHERE id = $1`, []any{id}, &config)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -107,7 +107,7 @@ func (db *DB) ChangeApp(ctx context.Context, id string, change func(*provision.A
 // RemoveApp removes an app with everything that is remembered of it. The target
 // is not touched.
 func (db *DB) RemoveApp(ctx context.Context, id string) error {
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(id), func(tx *Tx) error {
 		n, err := tx.Exec(`DELETE FROM apps WHERE id = $1`, id)
 		if err == nil && n == 0 {
 			return &provision.AppNotFoundError{ID: id}
@@ -119,7 +119,7 @@ func (db *DB) RemoveApp(ctx context.Context, id string) error {
 // Assign assigns a user or group to an app, or changes its role, and has the
 // next cycle look at those concerned.
 func (db *DB) Assign(ctx context.Context, app string, a provision.Assignment) error {
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(app), func(tx *Tx) error {
 		if err := tx.Row(`SELECT 1 FROM apps WHERE id = $1`, []any{app}, new(int)); err != nil {
 			if errors.Is(err, sql.ErrNoRows) {
 				err = &provision.AppNotFoundError{ID: app}
@@ -137,7 +137,8 @@ func (db *DB) Assign(ctx context.Context, app string, a provision.Assignment) er
 
 // Unassign ends an assignment and reports whether there was one.
 func (db *DB) Unassign(ctx context.Context, app string, principal provision.Ref) (was bool, err error) {
-	err = db.write(ctx, func(tx *Tx) error {
+	err = db.write(ctx, appRealm(app), func(tx *Tx) error {
+		was = false
 		n, err := tx.Exec(`DELETE FROM assignments WHERE app = $1 AND principal_type = $2 AND principal_id = $3`, app, string(principal.Type), principal.ID)
 		if err != nil || n == 0 {
 			return err

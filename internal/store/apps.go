@@ -16,7 +16,7 @@ func (db *DB) CreateApp(ctx context.Context, a *provision.App) error {
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(a.ID), func(tx *Tx) error {
 		n, err := tx.Exec(`INSERT INTO apps (id, config, schema, secret) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, row...)
 		if err == nil && n == 0 {
 			return &provision.AppExistsError{ID: a.ID}
@@ -31,7 +31,7 @@ func (db *DB) UpdateApp(ctx context.Context, a *provision.App) error {
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, appRealm(a.ID), func(tx *Tx) error {
 		n, err := tx.Exec(`UPDATE apps SET config = $2, schema = $3, secret = $4 WHERE id = $1`, row...)
 		if err == nil && n == 0 {
 			return &provision.AppNotFoundError{ID: a.ID}

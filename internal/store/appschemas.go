@@ -85,7 +85,7 @@ func (db *DB) ReplaceSchema(ctx context.Context, app string, s *provision.Schema
 		return 0, err
 	}
 	var revision int64
-	err = db.write(ctx, func(tx *Tx) error {
+	err = db.write(ctx, appRealm(app), func(tx *Tx) error {
 		old, at, err := currentSchema(tx, app)
 		if err != nil {
 			return err

@@ -1,12 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,22 +13,13 @@ import (
 
 	"lockstep/internal/expression"
 	"lockstep/internal/provision"
-	"lockstep/internal/secret"
 )
 
 // openSealed opens a database that can hold secrets.
-func openSealed(t *testing.T) *DB {
+func openSealed(t *testing.T, o Options) *DB {
 	t.Helper()
-	sealer, err := secret.NewSealer(bytes.Repeat([]byte{7}, secret.KeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "lockstep.db"), Sealer: sealer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	o.Sealer = testSealer(t)
+	return openWith(t, o)
 }
 
 func addTestApp(t *testing.T, db *DB, id string) *provision.App {
@@ -64,7 +53,7 @@ func stageTest(t *testing.T, db *DB, app string) *Ledger {
 
 func settle(t *testing.T, db *DB, app string) {
 	t.Helper()
-	err := db.write(t.Context(), func(tx *Tx) error {
+	err := db.write(t.Context(), appRealm(app), func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE objects SET mark = 0 WHERE app = $1`, app)
 		return err
 	})
@@ -89,9 +78,10 @@ func marked(t *testing.T, l *Ledger) []string {
 	return ids
 }
 
-func TestSchemaHistory(t *testing.T) {
-	t.Parallel()
-	db := openSealed(t)
+func TestSchemaHistory(t *testing.T) { onEach(t, testSchemaHistory) }
+
+func testSchemaHistory(t *testing.T, o Options) {
+	db := openSealed(t, o)
 	ctx := t.Context()
 	app := addTestApp(t, db, "a")
 	addTestApp(t, db, "b")
@@ -149,9 +139,10 @@ func TestSchemaHistory(t *testing.T) {
 	}
 }
 
-func TestSchemaHistoryIsBounded(t *testing.T) {
-	t.Parallel()
-	db := openSealed(t)
+func TestSchemaHistoryIsBounded(t *testing.T) { onEach(t, testSchemaHistoryIsBounded) }
+
+func testSchemaHistoryIsBounded(t *testing.T, o Options) {
+	db := openSealed(t, o)
 	app := addTestApp(t, db, "a")
 	small := &provision.Schema{}
 	for range keptSchemas + 5 {
@@ -169,9 +160,10 @@ func TestSchemaHistoryIsBounded(t *testing.T) {
 }
 
 // TestReplaceSchemaOnce lets many change the same revision at once: one wins.
-func TestReplaceSchemaOnce(t *testing.T) {
-	t.Parallel()
-	db := openSealed(t)
+func TestReplaceSchemaOnce(t *testing.T) { onEach(t, testReplaceSchemaOnce) }
+
+func testReplaceSchemaOnce(t *testing.T, o Options) {
+	db := openSealed(t, o)
 	app := addTestApp(t, db, "a")
 	var mu sync.Mutex
 	var won, lost int
@@ -196,8 +188,9 @@ func TestReplaceSchemaOnce(t *testing.T) {
 	}
 }
 
-func TestMarkChanged(t *testing.T) {
-	t.Parallel()
+func TestMarkChanged(t *testing.T) { onEach(t, testMarkChanged) }
+
+func testMarkChanged(t *testing.T, o Options) {
 	user := func(id string) provision.Assignment {
 		return provision.Assignment{PrincipalType: provision.User, PrincipalID: id}
 	}
@@ -241,7 +234,7 @@ func TestMarkChanged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			db := openSealed(t)
+			db := openSealed(t, another(t, o))
 			addTestApp(t, db, "a")
 			addTestApp(t, db, "b")
 			l, other := stageTest(t, db, "a"), stageTest(t, db, "b")
@@ -274,9 +267,10 @@ func TestMarkChanged(t *testing.T) {
 	}
 }
 
-func TestChangeApp(t *testing.T) {
-	t.Parallel()
-	db := openSealed(t)
+func TestChangeApp(t *testing.T) { onEach(t, testChangeApp) }
+
+func testChangeApp(t *testing.T, o Options) {
+	db := openSealed(t, o)
 	ctx := t.Context()
 	before := addTestApp(t, db, "a")
 	broken := errors.New("no")
@@ -315,9 +309,10 @@ func TestChangeApp(t *testing.T) {
 	}
 }
 
-func TestRemoveApp(t *testing.T) {
-	t.Parallel()
-	db := openSealed(t)
+func TestRemoveApp(t *testing.T) { onEach(t, testRemoveApp) }
+
+func testRemoveApp(t *testing.T, o Options) {
+	db := openSealed(t, o)
 	ctx := t.Context()
 	app := addTestApp(t, db, "a")
 	stageTest(t, db, "a")

@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if bench.db != nil {
 		bench.db.Close()
-		os.RemoveAll(filepath.Dir(bench.db.path))
+		os.RemoveAll(filepath.Dir(bench.db.name))
 	}
 	os.Exit(code)
 }
@@ -118,7 +118,7 @@ func makeBench() error {
 		return err
 	}
 	bench.group = g.ID
-	if info, err := os.Stat(bench.db.path); err == nil {
+	if info, err := os.Stat(bench.db.name); err == nil {
 		fmt.Printf("%d users: %d MB\n", bench.n, info.Size()>>20)
 	}
 	return nil

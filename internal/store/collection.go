@@ -67,6 +67,9 @@ func (cc *collectionCache) forget() {
 
 // lookCollection returns the collection, 0 while nothing was ever stored in it.
 func (db *DB) lookCollection(tx *Tx, account, typ string) (collection, error) {
+	if db.watch != nil && !db.watch.sure() {
+		db.collections.forget()
+	}
 	key := collectionKey{account, typ}
 	c, generation := db.collections.get(key)
 	if c != 0 {
@@ -131,7 +134,7 @@ func (db *DB) sweep(ctx context.Context) error {
 	})
 	for _, c := range dropped {
 		for more := true; more && err == nil; {
-			err = db.write(ctx, func(tx *Tx) (err error) {
+			err = db.write(ctx, sweepRealm, func(tx *Tx) (err error) {
 				more, err = sweepSome(tx, c)
 				return err
 			})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 )
 
 // maxStatements bounds the prepared statements of one connection. The fixed
@@ -12,15 +13,17 @@ const maxStatements = 256
 // A conn is one connection with its prepared statements.
 type conn struct {
 	*sql.Conn
+	dialect
 	statements map[string]*sql.Stmt
 }
 
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
-	c, err := db.Conn(ctx)
+// connect opens a connection.
+func (b *backend) connect(ctx context.Context, writing bool) (*conn, error) {
+	c, err := b.open(ctx, writing)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, make(map[string]*sql.Stmt)}, nil
+	return &conn{c, b.dialect, make(map[string]*sql.Stmt)}, nil
 }
 
 func (c *conn) close() {
@@ -49,7 +52,7 @@ func (c *conn) prepare(query string) (*sql.Stmt, error) {
 
 // A Tx runs statements on one connection. Each text is prepared once per
 // connection and reused, so texts must be few and arguments go in $1, $2, ….
-// One text must not be run again while its rows are still being read.
+// No statement must be run while the rows of another are still being read.
 type Tx struct {
 	c *conn
 	// ctx interrupts long reads. Inside the writer, and for look-ups that end
@@ -57,6 +60,8 @@ type Tx struct {
 	ctx context.Context
 	// writing: this is the writer's.
 	writing bool
+	// ran: a statement has succeeded. wrote: one that may have changed something.
+	ran, wrote bool
 }
 
 // Exec runs a statement and returns how many rows it changed.
@@ -65,21 +70,33 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	tx.wrote = true
 	r, err := s.ExecContext(tx.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
+	tx.ran = true
 	return r.RowsAffected()
 }
 
 // Row runs a query and scans its first row; without one it returns
 // [sql.ErrNoRows].
 func (tx *Tx) Row(query string, args []any, dest ...any) error {
-	s, err := tx.c.prepare(query)
+	rows, err := tx.Rows(query, args...)
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(tx.ctx, args...).Scan(dest...)
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 // Rows runs a query.
@@ -88,7 +105,10 @@ func (tx *Tx) Rows(query string, args ...any) (*sql.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(tx.ctx, args...)
+	tx.wrote = tx.wrote || !strings.HasPrefix(query, "SELECT")
+	rows, err := s.QueryContext(tx.ctx, args...)
+	tx.ran = tx.ran || err == nil
+	return rows, err
 }
 
 // Each runs a query and calls scan once for each row.
@@ -106,49 +126,69 @@ func (tx *Tx) Each(query string, args []any, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// read lends fn a connection for look-ups that end by themselves. Each
-// statement sees the last commit; several may see different ones.
-func (db *DB) read(ctx context.Context, fn func(tx *Tx) error) error {
-	c, err := db.borrow(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.giveBack(c)
-	return fn(&Tx{c: c, ctx: context.Background()})
-}
-
-// snapshot is read for several statements that must see the same state.
-func (db *DB) snapshot(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.read(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec("BEGIN"); err != nil {
-			return err
-		}
-		defer tx.Exec("ROLLBACK") // it has only read
-		return fn(tx)
-	})
-}
-
 // until returns tx for statements that may take long: they are interrupted
 // when ctx is done.
 func (tx *Tx) until(ctx context.Context) *Tx {
 	return &Tx{c: tx.c, ctx: ctx, writing: tx.writing}
 }
 
-func (db *DB) borrow(ctx context.Context) (*conn, error) {
+// read lends fn a connection for look-ups that end by themselves. Each
+// statement sees the last commit; several may see different ones.
+func (db *DB) read(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
+	var c *conn // nil: to be opened
 	select {
-	case c := <-db.readers:
-		return c, nil
+	case c = <-db.readers:
+	case <-db.closed:
+		return errClosed()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
+	}
+	sound := false
+	defer func() {
+		if c != nil && !sound && !db.usable(c, false) {
+			c.close()
+			c = nil
+		}
+		db.readers <- c
+	}()
+	for again := true; ; again = false {
+		if c == nil {
+			var err error
+			if c, err = db.connect(ctx, false); err != nil {
+				err, _ = db.outage(err)
+				return err
+			}
+		}
+		if len(c.statements) > maxStatements {
+			c.forget()
+		}
+		tx := &Tx{c: c, ctx: context.Background()}
+		err := fn(tx)
+		if err == nil {
+			sound = true
+			return nil
+		}
+		// A connection may have died while nobody used it; nothing has come of fn
+		// then.
+		if !again || tx.ran || ctx.Err() != nil || db.usable(c, false) {
+			err, _ = db.outage(err)
+			return err
+		}
+		c.close()
+		c = nil
 	}
 }
 
-func (db *DB) giveBack(c *conn) {
-	if len(c.statements) > maxStatements {
-		c.forget()
-	}
-	db.readers <- c
+// snapshot is read for several statements that must see the same state.
+func (db *DB) snapshot(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.read(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(db.beginRead()); err != nil {
+			return err
+		}
+		defer tx.Exec("ROLLBACK") // it has only read
+		return fn(tx)
+	})
 }

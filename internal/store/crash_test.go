@@ -133,14 +133,17 @@ func checkConsistent(t *testing.T, db *DB) {
 	t.Helper()
 	for name, query := range map[string]string{
 		"integrity": `SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'`,
-		"totals": `SELECT count(*) FROM collections c WHERE total <> (SELECT count(*) FROM resources WHERE collection = c.num AND hidden = 0)
+		"totals": `SELECT count(*) FROM collections c WHERE total <> (SELECT count(*) FROM resources WHERE collection = c.num AND NOT hidden)
 			OR total <> (SELECT coalesce(sum(n), 0) FROM blocks WHERE collection = c.num)`,
-		"blocks": `SELECT count(*) FROM blocks b WHERE n <> (SELECT count(*) FROM resources r WHERE r.collection = b.collection AND r.hidden = 0
-			AND (r.seq & ((1 << 40) - 1)) >> 9 = b.block)`,
+		"blocks": `SELECT count(*) FROM blocks b WHERE n <> (SELECT count(*) FROM resources r WHERE r.collection = b.collection AND NOT r.hidden
+			AND (r.seq & 1099511627775) >> 9 = b.block)`,
 		"members": `SELECT count(*) FROM members WHERE member_seq NOT IN (SELECT seq FROM resources) OR group_seq NOT IN (SELECT seq FROM resources)`,
 		"emails":  `SELECT count(*) FROM emails WHERE seq NOT IN (SELECT seq FROM resources)`,
 		"records": `SELECT count(*) FROM freshservice_records WHERE seq NOT IN (SELECT seq FROM resources)`,
 	} {
+		if _, here := db.dialect.(sqliteDialect); name == "integrity" && !here {
+			continue
+		}
 		var n int
 		err := db.read(context.Background(), func(tx *Tx) error { return tx.Row(query, nil, &n) })
 		if err != nil || n != 0 {

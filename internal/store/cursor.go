@@ -46,7 +46,7 @@ const macSize = 12
 func (db *DB) loadCursorKey(ctx context.Context) error {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails: crypto/rand ends the program instead
-	err := db.write(ctx, func(tx *Tx) error {
+	err := db.write(ctx, storeRealm, func(tx *Tx) error {
 		return tx.Row(`INSERT INTO store_settings (key, value) VALUES ('cursor key', $1)
 			ON CONFLICT (key) DO UPDATE SET value = store_settings.value RETURNING value`, []any{fresh}, &db.cursorKey)
 	})

@@ -8,9 +8,10 @@ import (
 	"lockstep/internal/scim"
 )
 
-func TestCursorBelongsToItsQuery(t *testing.T) {
-	t.Parallel()
-	dir := openTest(t).Directory("acme")
+func TestCursorBelongsToItsQuery(t *testing.T) { onEach(t, testCursorBelongsToItsQuery) }
+
+func testCursorBelongsToItsQuery(t *testing.T, o Options) {
+	dir := openWith(t, o).Directory("acme")
 	for n := range 5 {
 		if _, err := dir.Create(t.Context(), scim.NewResource(benchUser, benchBody(n))); err != nil {
 			t.Fatal(err)
@@ -43,9 +44,10 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 }
 
 // A page of none still says how many there are.
-func TestCountOfNone(t *testing.T) {
-	t.Parallel()
-	dir := openTest(t).Directory("acme")
+func TestCountOfNone(t *testing.T) { onEach(t, testCountOfNone) }
+
+func testCountOfNone(t *testing.T, o Options) {
+	dir := openWith(t, o).Directory("acme")
 	for n := range 3 {
 		if _, err := dir.Create(t.Context(), scim.NewResource(benchUser, benchBody(n))); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -119,9 +120,26 @@ func (d *Directory) Get(ctx context.Context, t *scim.ResourceType, id string, p 
 	return res, nil
 }
 
-// taken is the refusal of a userName that another user has.
-func taken(t *scim.ResourceType, attrs *scim.Object) error {
-	return scim.Errorf(scim.Uniqueness, "another %s has the %s %q already (case does not matter)", t.Name, attrUserName, attrs.Text(attrUserName)).On(attrUserName)
+// violated returns the name of the unique index or key, or of its columns, whose
+// violation err is, "" when it is none.
+func violated(err error) string {
+	if v := sqliteViolation(err); v != "" {
+		return v
+	}
+	return postgresViolation(err)
+}
+
+// taken returns the refusal of a name that another resource has, when err says
+// so, and nil otherwise.
+func taken(err error, t *scim.ResourceType, attrs *scim.Object) error {
+	name := attrUserName
+	switch v := violated(err); {
+	case v == "":
+		return nil
+	case strings.Contains(v, "unique_display_name"):
+		name = attrDisplayName
+	}
+	return scim.Errorf(scim.Uniqueness, "another %s has the %s %q already (case does not matter)", t.Name, name, attrs.Text(name)).On(name)
 }
 
 // Create implements [scim.Directory].
@@ -140,13 +158,13 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 	n := row{version: 1, created: now, modified: now, id: id.String(), body: body}
 	var c collection
 	var added []member
-	err = d.db.write(ctx, func(tx *Tx) (err error) {
+	err = d.db.write(ctx, accountRealm(d.account), func(tx *Tx) (err error) {
 		if c, err = d.db.ensureCollection(tx, d.account, r.Type.Name); err != nil {
 			return err
 		}
-		if err := insertResource(tx, c, &n, k); err != nil {
-			if isDuplicate(err) {
-				return taken(r.Type, attrs)
+		if err := tx.c.create(tx, c, &n, k); err != nil {
+			if refusal := taken(err, r.Type, attrs); refusal != nil {
+				return refusal
 			}
 			return fmt.Errorf("create a %s: %w", r.Type.Name, err)
 		}
@@ -162,25 +180,27 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 	return n.resource(r.Type, body), nil
 }
 
+var errAccountRemoved = scim.Errorf(scim.NotFound, "the account has been removed")
+
 // insertResource stores a new row and fills in its seq.
 func insertResource(tx *Tx, c collection, n *row, k *keys) error {
 	var number int64
 	err := tx.Row(`UPDATE collections SET last = last + 1, total = total + $2 WHERE num = $1 AND account IS NOT NULL RETURNING last`,
 		[]any{int64(c), visibleCount(n.hidden)}, &number)
 	if errors.Is(err, sql.ErrNoRows) {
-		return scim.Errorf(scim.NotFound, "the account has been removed")
+		return errAccountRemoved
 	}
 	if err != nil {
 		return err
 	}
 	n.seq = c.first() + number
-	userName := k.userName
+	userName, uniqueName := k.userName, k.uniqueName
 	if n.hidden {
-		userName = nil // leaves the name free for others
+		userName, uniqueName = nil, nil // leaves the names free for others
 	}
-	_, err = tx.Exec(`INSERT INTO resources (seq, collection, id, version, created, modified, hidden, active, user_name_key, external_id, display_name_key, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		n.seq, int64(c), n.id, n.version, n.created, n.modified, n.hidden, k.active, userName, k.externalID, k.displayName, string(n.body))
+	_, err = tx.Exec(`INSERT INTO resources (seq, collection, id, version, created, modified, hidden, active, user_name_key, external_id, display_name_key, unique_display_name, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		n.seq, int64(c), n.id, n.version, n.created, n.modified, n.hidden, k.active, userName, k.externalID, k.displayName, uniqueName, string(n.body))
 	if err != nil {
 		return err
 	}
@@ -255,7 +275,7 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 		} else if !changed {
 			return u.result(ctx)
 		}
-		err := d.db.write(ctx, u.store)
+		err := d.db.write(ctx, accountRealm(d.account), u.store)
 		if err == nil {
 			return u.result(ctx)
 		}
@@ -264,7 +284,7 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 		}
 	}
 	var u update
-	err := d.db.write(ctx, func(tx *Tx) error {
+	err := d.db.write(ctx, accountRealm(d.account), func(tx *Tx) error {
 		u = update{d: d, t: t}
 		if err := u.load(tx, id); err != nil {
 			return err
@@ -282,14 +302,14 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 
 // An update is one attempt to change a resource.
 type update struct {
-	d *Directory
-	t *scim.ResourceType
-	// row is the resource as it was read, and after store as it is.
-	row           row
-	members       []member     // as read, and after store as they are
+	d             *Directory
+	t             *scim.ResourceType
+	row           row          // as read
+	members       []member     // as read
 	attrs         *scim.Object // as changed
 	before, after *keys
 	body          []byte
+	stored        *update // what store made of it; nil: nothing changed
 }
 
 func (u *update) load(tx *Tx, id string) error {
@@ -353,8 +373,8 @@ func (u *update) store(tx *Tx) error {
 	next.body = u.body
 	changed, err := updateResource(tx, &u.row, &next, u.before, u.after)
 	if err != nil {
-		if isDuplicate(err) {
-			return taken(u.t, u.attrs)
+		if refusal := taken(err, u.t, u.attrs); refusal != nil {
+			return refusal
 		}
 		return fmt.Errorf("update %s %s: %w", u.t.Name, u.row.id, err)
 	}
@@ -367,11 +387,14 @@ func (u *update) store(tx *Tx) error {
 			return err
 		}
 	}
-	u.row, u.members = next, members
+	u.stored = &update{d: u.d, t: u.t, row: next, members: members}
 	return nil
 }
 
 func (u *update) result(ctx context.Context) (*scim.Resource, error) {
+	if u.stored != nil {
+		u = u.stored
+	}
 	body := u.bodyWithMembers()
 	if showsGroups(u.t) && !u.row.groupless {
 		err := u.d.db.read(ctx, func(tx *Tx) (err error) {
@@ -389,18 +412,18 @@ func (u *update) result(ctx context.Context) (*scim.Resource, error) {
 // unless its version is no longer that of old.
 func updateResource(tx *Tx, old, next *row, before, after *keys) (changed bool, err error) {
 	var n int64
-	if before.userName == after.userName && before.externalID == after.externalID && before.displayName == after.displayName {
+	if before.userName == after.userName && before.externalID == after.externalID && before.displayName == after.displayName && before.uniqueName == after.uniqueName {
 		// An index is written anew for each of its columns that is mentioned.
 		n, err = tx.Exec(`UPDATE resources SET version = $3, modified = $4, active = $5, body = $6 WHERE seq = $1 AND version = $2`,
 			old.seq, old.version, next.version, next.modified, after.active, string(next.body))
 	} else {
-		userName := after.userName
+		userName, uniqueName := after.userName, after.uniqueName
 		if next.hidden {
-			userName = nil
+			userName, uniqueName = nil, nil
 		}
-		n, err = tx.Exec(`UPDATE resources SET version = $3, modified = $4, active = $5, body = $6, user_name_key = $7, external_id = $8, display_name_key = $9
+		n, err = tx.Exec(`UPDATE resources SET version = $3, modified = $4, active = $5, body = $6, user_name_key = $7, external_id = $8, display_name_key = $9, unique_display_name = $10
 			WHERE seq = $1 AND version = $2`,
-			old.seq, old.version, next.version, next.modified, after.active, string(next.body), userName, after.externalID, after.displayName)
+			old.seq, old.version, next.version, next.modified, after.active, string(next.body), userName, after.externalID, after.displayName, uniqueName)
 	}
 	if err != nil || n == 0 {
 		return false, err
@@ -417,7 +440,7 @@ func updateResource(tx *Tx, old, next *row, before, after *keys) (changed bool, 
 
 // Delete implements [scim.Directory].
 func (d *Directory) Delete(ctx context.Context, t *scim.ResourceType, id string, cond scim.Precondition) error {
-	return d.db.write(ctx, func(tx *Tx) error {
+	return d.db.write(ctx, accountRealm(d.account), func(tx *Tx) error {
 		r, err := d.visible(tx, t, id)
 		if err != nil {
 			return err

@@ -24,7 +24,9 @@ const (
 // is SQL's NULL.
 type keys struct {
 	userName, externalID, displayName, active any
-	emails                                    []string // folded, sorted, each once
+	// uniqueName is displayName where the type declares it unique.
+	uniqueName any
+	emails     []string // folded, sorted, each once
 	// members are IDs, each once, in order; nil also when the type has none.
 	members []string
 }
@@ -34,6 +36,9 @@ func keysOf(t *scim.ResourceType, attrs *scim.Object) *keys {
 		userName:    foldedKey(attrs, attrUserName),
 		displayName: foldedKey(attrs, attrDisplayName),
 	}
+	if uniqueNames(t) && e.displayName != "" {
+		e.uniqueName = e.displayName
+	}
 	if v, ok := attrs.Get(attrExternalID); ok {
 		if s, ok := v.(string); ok {
 			e.externalID = s
@@ -41,10 +46,7 @@ func keysOf(t *scim.ResourceType, attrs *scim.Object) *keys {
 	}
 	if v, ok := attrs.Get(attrActive); ok {
 		if b, ok := asBool(v); ok {
-			e.active = 0
-			if b {
-				e.active = 1
-			}
+			e.active = b
 		}
 	}
 	for _, v := range attrs.Elements(attrEmails) {
@@ -97,6 +99,13 @@ func ownsMembers(t *scim.ResourceType) bool { return t.Schema.Attribute(attrMemb
 
 // showsGroups reports whether "groups" of the type is derived from those rows.
 func showsGroups(t *scim.ResourceType) bool { return t.Schema.Attribute(attrGroups) != nil }
+
+// uniqueNames reports whether no two resources of the type may have the same
+// displayName.
+func uniqueNames(t *scim.ResourceType) bool {
+	a := t.Schema.Attribute(attrDisplayName)
+	return a != nil && a.Uniqueness == scim.UniqueServer
+}
 
 // memberIDs returns the members' IDs, each once. An element without one is
 // the empty ID, which nobody has.

@@ -38,6 +38,7 @@ const (
 // It relies on what it stores being in the schema's form ([scim.Normalize]):
 // names in the schema's spelling, simple values of the schema's type.
 type translator struct {
+	db            dialect
 	t             *scim.ResourceType
 	self          collection
 	users, groups collection // 0 while there are none
@@ -53,7 +54,18 @@ func (tr *translator) arg(v any) string {
 // nothing is the clause for a part that only [scim.Matcher] can decide.
 var nothing = clause{}
 
+// filter translates f. What it leaves to the kernel leaves no arguments behind:
+// PostgreSQL has to see the use of each to know its type.
 func (tr *translator) filter(f scim.Filter) clause {
+	mark := len(tr.args)
+	c := tr.translate(f)
+	if c.sql == "" {
+		tr.args = tr.args[:mark]
+	}
+	return c
+}
+
+func (tr *translator) translate(f scim.Filter) clause {
 	switch f := f.(type) {
 	case *scim.And:
 		return tr.and(f.Operands)
@@ -293,9 +305,9 @@ func (tr *translator) compare(text string, op scim.Operator, s string) clause {
 	case scim.Sw:
 		return clause{sql: "substr(" + text + ", 1, length(" + a + ")) = " + a, exact: true}
 	case scim.Co:
-		return clause{sql: "instr(" + text + ", " + a + ") > 0", exact: true}
+		return clause{sql: tr.db.contains(text, a), exact: true}
 	case scim.Ew:
-		return clause{sql: "substr(" + text + ", max(length(" + text + ") - length(" + a + "), 0) + 1) = " + a, exact: true}
+		return clause{sql: "length(" + text + ") >= length(" + a + ") AND substr(" + text + ", length(" + text + ") - length(" + a + ") + 1) = " + a, exact: true}
 	}
 	return clause{sql: text + " " + ordering(op) + " " + a, exact: true}
 }
@@ -345,9 +357,9 @@ func (tr *translator) active(op scim.Operator, value scim.Value) clause {
 		return nothing
 	}
 	if b {
-		return clause{sql: "active = 1", exact: true}
+		return clause{sql: "active", exact: true}
 	}
-	return clause{sql: "active = 0", exact: true}
+	return clause{sql: "NOT active", exact: true}
 }
 
 // date translates a condition on a column of Unix milliseconds. Only that of
@@ -417,15 +429,21 @@ func (tr *translator) membership(p scim.Path, op scim.Operator, value scim.Value
 	if !ok || op != scim.Eq || p.Sub != "" && p.Sub != "value" {
 		return nothing
 	}
-	within := "collection = " + tr.arg(int64(tr.groups))
+	within := "collection = "
 	if ofGroups {
-		within = "collection IN (" + tr.arg(int64(tr.users)) + ", " + tr.arg(int64(tr.groups)) + ")"
+		within = "collection IN (" + tr.arg(int64(tr.users)) + ", "
 	}
-	return clause{
-		sql: "seq IN (SELECT " + owner + " FROM members WHERE " + other +
-			" IN (SELECT seq FROM resources WHERE " + within + " AND id = " + tr.arg(s) + "))",
-		exact: true, index: byKey,
+	within += tr.arg(int64(tr.groups))
+	if ofGroups {
+		within += ")"
 	}
+	found := "seq IN (SELECT " + owner + " FROM members WHERE " + other +
+		" IN (SELECT seq FROM resources WHERE " + within + " AND id = " + tr.arg(s) + "))"
+	if !ofGroups {
+		// A group has groups as members too.
+		found += " AND seq BETWEEN " + tr.arg(tr.self.first()) + " AND " + tr.arg(tr.self.last())
+	}
+	return clause{sql: found, exact: true, index: byKey}
 }
 
 // mentions reports whether f has a condition on the attribute of that name.

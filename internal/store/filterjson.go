@@ -31,9 +31,7 @@ func (tr *translator) attribute(p scim.Path, op scim.Operator, value scim.Value)
 		if attr.Type != scim.TypeComplex {
 			return nothing
 		}
-		return tr.elements(p, p.Filter, func(element string) clause {
-			return tr.leaf(jsonValue(element, leaf.Name), leaf, op, value)
-		})
+		return tr.elements(p, p.Filter, func() clause { return tr.leaf(element, leaf, op, value, leaf.Name) })
 	}
 	names := namesOf(p)
 	if p.Sub != "" {
@@ -42,7 +40,7 @@ func (tr *translator) attribute(p scim.Path, op scim.Operator, value scim.Value)
 	if p.Filter != nil || leaf.MultiValued || !quotable(names...) {
 		return nothing
 	}
-	return tr.leaf(jsonValue("body", names...), leaf, op, value)
+	return tr.leaf("body", leaf, op, value, names...)
 }
 
 // namesOf returns the names that lead to the whole attribute.
@@ -64,35 +62,34 @@ func quotable(names ...string) bool {
 
 // elements is the condition that one element of the multi-valued attribute at
 // p satisfies the filter and rest; either may be nil.
-func (tr *translator) elements(p scim.Path, filter scim.Filter, rest func(element string) clause) clause {
+func (tr *translator) elements(p scim.Path, filter scim.Filter, rest func() clause) clause {
 	attr, _, _, ok := tr.t.Resolve(p)
 	names := namesOf(p)
 	if !ok || attr == nil || !attr.MultiValued || attr.Type != scim.TypeComplex || !quotable(names...) {
 		return nothing
 	}
-	const element = "element.value"
 	mark := len(tr.args)
 	var parts []string
 	add := func(c clause) bool {
 		parts = append(parts, "("+c.sql+")")
 		return c.exact
 	}
-	if filter != nil && !add(tr.element(element, attr, filter)) || rest != nil && !add(rest(element)) {
+	if filter != nil && !add(tr.element(attr, filter)) || rest != nil && !add(rest()) {
 		tr.args = tr.args[:mark]
 		return nothing
 	}
 	return clause{
-		sql:   "EXISTS (SELECT 1 FROM " + jsonElements(names...) + " AS element WHERE " + strings.Join(parts, " AND ") + ")",
+		sql:   "EXISTS (SELECT 1 FROM " + tr.db.jsonElements("body", names...) + " WHERE " + strings.Join(parts, " AND ") + ")",
 		exact: true,
 	}
 }
 
 // element translates a filter between brackets for one element.
-func (tr *translator) element(element string, attr *scim.Attribute, f scim.Filter) clause {
+func (tr *translator) element(attr *scim.Attribute, f scim.Filter) clause {
 	join := func(operands []scim.Filter, word string) clause {
 		parts := make([]string, len(operands))
 		for i, o := range operands {
-			c := tr.element(element, attr, o)
+			c := tr.element(attr, o)
 			if !c.exact {
 				return nothing
 			}
@@ -106,33 +103,34 @@ func (tr *translator) element(element string, attr *scim.Attribute, f scim.Filte
 	case *scim.Or:
 		return join(f.Operands, " OR ")
 	case *scim.Not:
-		if c := tr.element(element, attr, f.Operand); c.exact {
+		if c := tr.element(attr, f.Operand); c.exact {
 			return clause{sql: negate(c.sql), exact: true}
 		}
 	case *scim.Present:
-		return tr.sub(element, attr, f.Path, "", nil)
+		return tr.sub(attr, f.Path, "", nil)
 	case *scim.Comparison:
-		return tr.sub(element, attr, f.Path, f.Op, f.Value)
+		return tr.sub(attr, f.Path, f.Op, f.Value)
 	}
 	return nothing
 }
 
 // sub translates a condition on a sub-attribute of one element.
-func (tr *translator) sub(element string, attr *scim.Attribute, p scim.Path, op scim.Operator, value scim.Value) clause {
+func (tr *translator) sub(attr *scim.Attribute, p scim.Path, op scim.Operator, value scim.Value) clause {
 	leaf := attr.Sub(p.Attr)
 	if leaf == nil || leaf.MultiValued || p.URN != "" || p.Sub != "" || p.Filter != nil || !quotable(leaf.Name) {
 		return nothing
 	}
 	op, negated := polarity(op, value)
-	c := tr.leaf(jsonValue(element, leaf.Name), leaf, op, value)
+	c := tr.leaf(element, leaf, op, value, leaf.Name)
 	if negated && c.exact {
 		c.sql = negate(c.sql)
 	}
 	return c
 }
 
-// leaf translates a positive condition on a simple value.
-func (tr *translator) leaf(expr string, leaf *scim.Attribute, op scim.Operator, value scim.Value) clause {
+// leaf translates a positive condition on the simple value at names in JSON.
+func (tr *translator) leaf(json string, leaf *scim.Attribute, op scim.Operator, value scim.Value, names ...string) clause {
+	expr := tr.db.jsonText(json, names...)
 	switch leaf.Type {
 	case scim.TypeString, scim.TypeReference:
 		if op == "" {
@@ -143,7 +141,7 @@ func (tr *translator) leaf(expr string, leaf *scim.Attribute, op scim.Operator, 
 			return nothing
 		}
 		if !leaf.CaseExact {
-			expr, s = foldFunction+"("+expr+")", scim.Fold(s)
+			expr, s = tr.db.fold(expr), scim.Fold(s)
 		}
 		return tr.compare(expr, op, s)
 	case scim.TypeBoolean:
@@ -151,10 +149,7 @@ func (tr *translator) leaf(expr string, leaf *scim.Attribute, op scim.Operator, 
 			return clause{sql: expr + " IS NOT NULL", exact: true}
 		}
 		if b, ok := asBool(value); ok && op == scim.Eq {
-			if b {
-				return clause{sql: expr + " = 1", exact: true}
-			}
-			return clause{sql: expr + " = 0", exact: true}
+			return clause{sql: tr.db.jsonIs(json, b, names...), exact: true}
 		}
 	}
 	return nothing

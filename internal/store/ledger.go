@@ -22,7 +22,7 @@ type Ledger struct {
 // Ledger returns the ledger of an app.
 func (db *DB) Ledger(appID string) provision.Ledger { return &Ledger{db, appID} }
 
-// idList is a JSON array of IDs for json_each, which lets one text serve any
+// idList is a JSON array of IDs, which lets one text serve any
 // number of IDs.
 func idList(ids []string) string {
 	b, err := json.Marshal(ids)
@@ -109,7 +109,7 @@ func (l *Ledger) Stage(ctx context.Context, changes []provision.Change) error {
 		}
 		rows[i] = row{ch.Object, ch.Removed, body}
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		for _, r := range rows {
 			var err error
 			if r.removed != provision.NotRemoved && len(r.o.Attributes) == 0 {
@@ -130,12 +130,12 @@ func (l *Ledger) Stage(ctx context.Context, changes []provision.Change) error {
 
 // Mark marks objects to be decided; no IDs: all of that type.
 func (l *Ledger) Mark(ctx context.Context, t provision.ObjectType, ids ...string) error {
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		if len(ids) == 0 {
 			_, err := tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND type = $2`, l.app, string(t))
 			return err
 		}
-		_, err := tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND type = $2 AND id IN (SELECT value FROM json_each($3))`, l.app, string(t), idList(ids))
+		_, err := tx.Exec(`UPDATE objects SET mark = 1 WHERE app = $1 AND type = $2 AND id IN (SELECT value FROM `+tx.c.jsonStrings("$3")+`)`, l.app, string(t), idList(ids))
 		return err
 	})
 }
@@ -194,7 +194,7 @@ func (l *Ledger) count(ctx context.Context, query string, args ...any) (n int, e
 func (l *Ledger) Objects(ctx context.Context, t provision.ObjectType, ids []string) ([]*provision.Object, error) {
 	var out []*provision.Object
 	err := l.db.read(ctx, func(tx *Tx) error {
-		return tx.Each(`SELECT body FROM objects WHERE app = $1 AND type = $2 AND id IN (SELECT value FROM json_each($3))`,
+		return tx.Each(`SELECT body FROM objects WHERE app = $1 AND type = $2 AND id IN (SELECT value FROM `+tx.c.jsonStrings("$3")+`)`,
 			[]any{l.app, string(t), idList(ids)}, func(rows *sql.Rows) error {
 				var body []byte
 				if err := rows.Scan(&body); err != nil {
@@ -235,25 +235,22 @@ func (l *Ledger) EachObject(ctx context.Context, t provision.ObjectType) iter.Se
 
 // Links returns links by source ID.
 func (l *Ledger) Links(ctx context.Context, t provision.ObjectType, sourceIDs []string) (map[string]provision.Link, error) {
-	return l.links(ctx, t, `SELECT source_id, target_id, managed, matched_by, since, written FROM links
-		WHERE app = $1 AND type = $2 AND source_id IN (SELECT value FROM json_each($3))`,
-		sourceIDs, func(k provision.Link) string { return k.SourceID })
+	return l.links(ctx, t, "source_id", sourceIDs, func(k provision.Link) string { return k.SourceID })
 }
 
 // LinksTo returns links by target ID.
 func (l *Ledger) LinksTo(ctx context.Context, t provision.ObjectType, targetIDs []string) (map[string]provision.Link, error) {
-	return l.links(ctx, t, `SELECT source_id, target_id, managed, matched_by, since, written FROM links
-		WHERE app = $1 AND type = $2 AND target_id IN (SELECT value FROM json_each($3))`,
-		targetIDs, func(k provision.Link) string { return k.TargetID })
+	return l.links(ctx, t, "target_id", targetIDs, func(k provision.Link) string { return k.TargetID })
 }
 
-func (l *Ledger) links(ctx context.Context, t provision.ObjectType, query string, ids []string, key func(provision.Link) string) (map[string]provision.Link, error) {
+func (l *Ledger) links(ctx context.Context, t provision.ObjectType, column string, ids []string, key func(provision.Link) string) (map[string]provision.Link, error) {
 	out := make(map[string]provision.Link, len(ids))
 	if len(ids) == 0 {
 		return out, nil
 	}
 	err := l.db.read(ctx, func(tx *Tx) error {
-		return tx.Each(query, []any{l.app, string(t), idList(ids)}, func(rows *sql.Rows) error {
+		return tx.Each(`SELECT source_id, target_id, managed, matched_by, since, written FROM links
+			WHERE app = $1 AND type = $2 AND `+column+` IN (SELECT value FROM `+tx.c.jsonStrings("$3")+`)`, []any{l.app, string(t), idList(ids)}, func(rows *sql.Rows) error {
 			k := provision.Link{Type: t}
 			var since, written string
 			if err := rows.Scan(&k.SourceID, &k.TargetID, &k.Managed, &k.MatchedBy, &since, &written); err != nil {
@@ -297,7 +294,7 @@ func (l *Ledger) Assignments(ctx context.Context) ([]provision.Assignment, error
 
 // SetAssignments replaces who is assigned to the app.
 func (l *Ledger) SetAssignments(ctx context.Context, as []provision.Assignment) error {
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		if _, err := tx.Exec(`DELETE FROM assignments WHERE app = $1`, l.app); err != nil {
 			return err
 		}
@@ -313,10 +310,14 @@ func (l *Ledger) SetAssignments(ctx context.Context, as []provision.Assignment) 
 
 // ClearInventory forgets the target's objects.
 func (l *Ledger) ClearInventory(ctx context.Context) error {
-	if n, err := l.count(ctx, `SELECT EXISTS (SELECT 1 FROM inventory WHERE app = $1)`, l.app); err != nil || n == 0 {
+	var full bool
+	err := l.db.read(ctx, func(tx *Tx) error {
+		return tx.Row(`SELECT EXISTS (SELECT 1 FROM inventory WHERE app = $1)`, []any{l.app}, &full)
+	})
+	if err != nil || !full {
 		return err
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		_, err := tx.Exec(`DELETE FROM inventory WHERE app = $1`, l.app)
 		return err
 	})
@@ -327,7 +328,7 @@ func (l *Ledger) StageInventory(ctx context.Context, t provision.ObjectType, ent
 	if len(entries) == 0 {
 		return nil
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		for _, e := range entries {
 			if _, err := tx.Exec(`INSERT INTO inventory (app, type, key, target_id, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 				l.app, string(t), e.Key, e.TargetID, e.Body); err != nil {

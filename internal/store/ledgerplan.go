@@ -41,10 +41,10 @@ func (l *Ledger) Open(ctx context.Context) (c *provision.Cycle, err error) {
 // Begin starts a cycle. What was marked for the next cycle is now to be decided.
 func (l *Ledger) Begin(ctx context.Context, kind provision.CycleKind, now time.Time) (*provision.Cycle, error) {
 	c := &provision.Cycle{Kind: kind, State: provision.CycleReading, Began: now}
-	err := l.db.write(ctx, func(tx *Tx) error {
+	err := l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		err := tx.Row(`INSERT INTO cycles (app, kind, state, began, ended, watermark, counts, error) VALUES ($1, $2, $3, $4, '', '', '{}', '') RETURNING id`,
 			[]any{l.app, string(kind), string(c.State), timeText(now)}, &c.ID)
-		if isDuplicate(err) {
+		if violated(err) != "" {
 			return provision.ErrCycleOpen
 		}
 		if err != nil {
@@ -63,7 +63,7 @@ func (l *Ledger) SaveCycle(ctx context.Context, c *provision.Cycle) error {
 	if err != nil {
 		return err
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE cycles SET kind = $3, state = $4, ended = $5, watermark = $6, counts = $7, error = $8 WHERE app = $1 AND id = $2`,
 			l.app, c.ID, string(c.Kind), string(c.State), timeText(c.Ended), string(c.Watermark), string(counts), c.Error)
 		if err != nil || c.State != provision.CycleDone {
@@ -114,7 +114,7 @@ func (l *Ledger) Plan(ctx context.Context, cycle int64, p provision.Planned) err
 			return err
 		}
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		var next int64
 		if err := tx.Row(`SELECT coalesce(max(seq), 0) FROM plan_items WHERE cycle = $1`, []any{cycle}, &next); err != nil {
 			return err
@@ -213,7 +213,7 @@ func (l *Ledger) SetWaves(ctx context.Context, cycle int64, waves map[int64]int)
 	}
 	order := slices.Sorted(maps.Keys(waves))
 	for batch := range slices.Chunk(order, 5000) {
-		if err := l.db.write(ctx, func(tx *Tx) error {
+		if err := l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 			for _, seq := range batch {
 				if _, err := tx.Exec(`UPDATE plan_items SET wave = $3 WHERE cycle = $1 AND seq = $2`, cycle, seq, waves[seq]); err != nil {
 					return err
@@ -262,11 +262,11 @@ func scanItem(scan func(...any) error) (*provision.Item, error) {
 // Claim gives the caller planned items that nobody holds.
 func (l *Ledger) Claim(ctx context.Context, cycle int64, wave, n int, lease time.Duration, now time.Time) ([]*provision.Item, error) {
 	var out []*provision.Item
-	err := l.db.write(ctx, func(tx *Tx) error {
+	err := l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		out = out[:0]
 		// The wave is given as a range so that the index of planned items serves,
 		// and what is done is not walked over again at every claim.
-		if err := tx.Each(`SELECT `+itemColumns+` FROM plan_items WHERE cycle = $1 AND wave >= $2 AND wave <= $2 AND state = 'planned' AND leased < $3 ORDER BY wave, seq LIMIT $4`,
+		if err := tx.Each(`SELECT `+itemColumns+` FROM plan_items WHERE cycle = $1 AND wave >= $2 AND wave <= $2 AND state = 'planned' AND leased < $3 ORDER BY wave, seq LIMIT $4`+tx.c.claimable(),
 			[]any{cycle, wave, timeText(now), n}, func(rows *sql.Rows) error {
 				it, err := scanItem(rows.Scan)
 				out = append(out, it)
@@ -286,10 +286,11 @@ func (l *Ledger) Claim(ctx context.Context, cycle int64, wave, n int, lease time
 	return out, err
 }
 
-// releaseClaims gives back what a process that died had claimed. The lock on the
-// file says that no other process is at work.
+// releaseClaims gives back what a process that died had claimed. It is for
+// SQLite: the lock on the file says that no other process is at work. Where
+// there may be other nodes at work, a claim ends with its lease.
 func (db *DB) releaseClaims(ctx context.Context) error {
-	return db.write(ctx, func(tx *Tx) error {
+	return db.write(ctx, storeRealm, func(tx *Tx) error {
 		_, err := tx.Exec(`UPDATE plan_items SET leased = '' WHERE state = 'planned' AND leased <> ''`)
 		return err
 	})
@@ -300,7 +301,7 @@ func (l *Ledger) Release(ctx context.Context, cycle int64, items []*provision.It
 	if len(items) == 0 {
 		return nil
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		for _, it := range items {
 			if _, err := tx.Exec(`UPDATE plan_items SET leased = '' WHERE cycle = $1 AND seq = $2`, cycle, it.Seq); err != nil {
 				return err
@@ -331,7 +332,7 @@ func (l *Ledger) Finish(ctx context.Context, cycle int64, done []provision.Finis
 			return err
 		}
 	}
-	return l.db.write(ctx, func(tx *Tx) error {
+	return l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		for i, f := range done {
 			ref := f.Item.Ref
 			if _, err := tx.Exec(`UPDATE plan_items SET state = 'done', decision = $3, outcome = $4 WHERE cycle = $1 AND seq = $2`, cycle, f.Item.Seq, decisions[i], outcomes[i]); err != nil {
@@ -427,7 +428,7 @@ func (l *Ledger) CountItems(ctx context.Context, cycle int64, state provision.It
 	if len(actions) == 0 {
 		return l.count(ctx, `SELECT count(*) FROM plan_items WHERE cycle = $1 AND state = $2`, cycle, string(state))
 	}
-	return l.count(ctx, `SELECT count(*) FROM plan_items WHERE cycle = $1 AND state = $2 AND action IN (SELECT value FROM json_each($3))`,
+	return l.count(ctx, `SELECT count(*) FROM plan_items WHERE cycle = $1 AND state = $2 AND action IN (SELECT value FROM `+l.db.jsonStrings("$3")+`)`,
 		cycle, string(state), idList(actionNames(actions)))
 }
 
@@ -449,14 +450,14 @@ func actionNames(actions []provision.Action) []string {
 // next cycle.
 func (l *Ledger) Hold(ctx context.Context, cycle int64, actions ...provision.Action) (int, error) {
 	var held int64
-	err := l.db.write(ctx, func(tx *Tx) error {
+	err := l.db.write(ctx, appRealm(l.app), func(tx *Tx) error {
 		which := idList(actionNames(actions))
 		if _, err := tx.Exec(`UPDATE objects SET mark = 2 WHERE app = $1 AND (type, id) IN
-			(SELECT type, source_id FROM plan_items WHERE cycle = $2 AND state = 'planned' AND action IN (SELECT value FROM json_each($3)))`, l.app, cycle, which); err != nil {
+			(SELECT type, source_id FROM plan_items WHERE cycle = $2 AND state = 'planned' AND action IN (SELECT value FROM `+tx.c.jsonStrings("$3")+`))`, l.app, cycle, which); err != nil {
 			return err
 		}
 		var err error
-		held, err = tx.Exec(`UPDATE plan_items SET state = 'held' WHERE cycle = $1 AND state = 'planned' AND action IN (SELECT value FROM json_each($2))`, cycle, which)
+		held, err = tx.Exec(`UPDATE plan_items SET state = 'held' WHERE cycle = $1 AND state = 'planned' AND action IN (SELECT value FROM `+tx.c.jsonStrings("$2")+`)`, cycle, which)
 		return err
 	})
 	return int(held), err

@@ -83,7 +83,7 @@ func (d *Directory) findMember(tx *Tx, m scim.Member) (member, error) {
 			return member{}, err
 		}
 		m := member{typ: typ, id: id}
-		err = tx.Row(`SELECT seq FROM resources WHERE collection = $1 AND id = $2 AND hidden = 0`, []any{int64(c), id}, &m.seq)
+		err = tx.Row(`SELECT seq FROM resources WHERE collection = $1 AND id = $2 AND NOT hidden`, []any{int64(c), id}, &m.seq)
 		if err == nil {
 			return m, nil
 		}
@@ -154,7 +154,7 @@ func (d *Directory) replaceMembers(tx *Tx, groupSeq int64, old []member, ids []s
 // leaveGroups takes a resource out of every group it is a member of. Each of
 // these groups has a new version then.
 func leaveGroups(tx *Tx, seq int64) error {
-	_, err := tx.Exec(`UPDATE resources SET version = version + 1, modified = max(modified, $2)
+	_, err := tx.Exec(`UPDATE resources SET version = version + 1, modified = CASE WHEN modified > $2 THEN modified ELSE $2 END
 		WHERE seq IN (SELECT group_seq FROM members WHERE member_seq = $1)`, seq, toMillis(time.Now()))
 	if err != nil {
 		return err
@@ -169,13 +169,13 @@ var groupStub = &scim.ResourceType{Name: groupType}
 // EditMembers implements [scim.MemberEditor]: one row for each member, and
 // none of the others is read.
 func (d *Directory) EditMembers(ctx context.Context, groupID string, cond scim.Precondition, add, remove []scim.Member) (version string, err error) {
-	err = d.db.write(ctx, func(tx *Tx) error {
+	err = d.db.write(ctx, accountRealm(d.account), func(tx *Tx) error {
 		c, err := d.db.lookCollection(tx, d.account, groupType)
 		if err != nil {
 			return err
 		}
 		var seq, v int64
-		err = tx.Row(`SELECT seq, version FROM resources WHERE collection = $1 AND id = $2 AND hidden = 0`, []any{int64(c), groupID}, &seq, &v)
+		err = tx.Row(`SELECT seq, version FROM resources WHERE collection = $1 AND id = $2 AND NOT hidden`, []any{int64(c), groupID}, &seq, &v)
 		if errors.Is(err, sql.ErrNoRows) {
 			return notFound(groupStub, groupID)
 		}
@@ -206,7 +206,7 @@ func (d *Directory) EditMembers(ctx context.Context, groupID string, cond scim.P
 		}
 		if changed || len(added) > 0 {
 			v++
-			if _, err := tx.Exec(`UPDATE resources SET version = $2, modified = max(modified, $3) WHERE seq = $1`, seq, v, toMillis(time.Now())); err != nil {
+			if _, err := tx.Exec(`UPDATE resources SET version = $2, modified = CASE WHEN modified > $3 THEN modified ELSE $3 END WHERE seq = $1`, seq, v, toMillis(time.Now())); err != nil {
 				return fmt.Errorf("update group %s: %w", groupID, err)
 			}
 		}
@@ -261,8 +261,8 @@ func (d *Directory) groupsOf(tx *Tx, rows []row) (map[int64][]byte, error) {
 	if c, err := d.db.lookCollection(tx, d.account, groupType); err != nil || c == 0 {
 		return nil, err
 	}
-	const columns = `SELECT m.member_seq, g.id, json_extract(g.body, '$.displayName')
-		FROM members m JOIN resources g ON g.seq = m.group_seq WHERE g.hidden = 0 AND `
+	columns := `SELECT m.member_seq, g.id, ` + tx.c.jsonText("g.body", attrDisplayName) + `
+		FROM members m JOIN resources g ON g.seq = m.group_seq WHERE NOT g.hidden AND `
 	query, args := columns+`m.member_seq = $1`, []any{rows[0].seq}
 	if len(rows) > 1 {
 		seqs := make([]int64, len(rows))
@@ -278,7 +278,7 @@ func (d *Directory) groupsOf(tx *Tx, rows []row) (map[int64][]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			query, args = columns+`m.member_seq IN (SELECT value FROM json_each($1))`, []any{string(list)}
+			query, args = columns+`m.member_seq IN (SELECT value FROM `+tx.c.jsonNumbers("$1")+`)`, []any{string(list)}
 		}
 	}
 	var found map[int64][]byte

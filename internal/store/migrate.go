@@ -20,8 +20,8 @@ var migrations embed.FS
 // versionTable is goose's own record of what has been applied.
 const versionTable = "goose_db_version"
 
-func migrationFiles() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations/sqlite")
+func migrationFiles(dialect string) fs.FS {
+	sub, err := fs.Sub(migrations, "migrations/"+dialect)
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
@@ -29,8 +29,8 @@ func migrationFiles() fs.FS {
 }
 
 // knownVersion returns the number of the newest migration in this program.
-func knownVersion() (int64, error) {
-	names, err := fs.Glob(migrationFiles(), "*.sql")
+func knownVersion(dialect string) (int64, error) {
+	names, err := fs.Glob(migrationFiles(dialect), "*.sql")
 	if err != nil {
 		return 0, err
 	}
@@ -75,7 +75,7 @@ func checkVersion(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", path, err)
 	}
-	know, err := knownVersion()
+	know, err := knownVersion("sqlite")
 	if err != nil {
 		return err
 	}
@@ -86,18 +86,18 @@ func checkVersion(ctx context.Context, path string) error {
 }
 
 // migrate applies what is missing, each migration in a transaction of its own.
-// The lock file keeps other processes out meanwhile.
+// A lock keeps other processes out meanwhile.
 func (db *DB) migrate(ctx context.Context) error {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db.writeDB, migrationFiles(), goose.WithDisableGlobalRegistry(true))
+	p, err := db.migrations()
 	if err != nil {
-		return fmt.Errorf("prepare the migrations of %s: %w", db.path, err)
+		return fmt.Errorf("prepare the migrations of %s: %w", db.name, err)
 	}
 	results, err := p.Up(ctx)
 	if err != nil {
 		if isNotDatabase(err) {
-			return errors.Join(&NotDatabaseError{db.path}, err)
+			return errors.Join(&NotDatabaseError{db.name}, err)
 		}
-		return fmt.Errorf("bring %s to the newest version: %w", db.path, err)
+		return fmt.Errorf("bring %s to the newest version: %w", db.name, err)
 	}
 	for _, r := range results {
 		db.log.Info("database migrated", "version", r.Source.Version, "seconds", r.Duration.Seconds())

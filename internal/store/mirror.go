@@ -153,7 +153,7 @@ func (m *Mirror) Put(ctx context.Context, records ...*freshservice.Record) error
 		p.emails = slices.Compact(p.emails)
 		puts[i] = p
 	}
-	err := m.dir.db.write(ctx, func(tx *Tx) error {
+	err := m.dir.db.write(ctx, accountRealm(m.dir.account), func(tx *Tx) error {
 		now := toMillis(time.Now())
 		for _, p := range puts {
 			if err := m.compare(tx, p, now); err != nil {
@@ -164,15 +164,15 @@ func (m *Mirror) Put(ctx context.Context, records ...*freshservice.Record) error
 		// places.
 		for _, p := range puts {
 			if p.old != nil && p.changed {
-				if _, err := tx.Exec(`UPDATE resources SET user_name_key = NULL WHERE seq = $1`, p.old.seq); err != nil {
+				if _, err := tx.Exec(`UPDATE resources SET user_name_key = NULL, unique_display_name = NULL WHERE seq = $1`, p.old.seq); err != nil {
 					return fmt.Errorf("store %s %s: %w", p.t.Name, p.row.id, err)
 				}
 			}
 		}
 		for _, p := range puts {
 			if err := m.store(tx, p); err != nil {
-				if isDuplicate(err) {
-					return taken(p.t, p.rec.Resource.Peek())
+				if refusal := taken(err, p.t, p.rec.Resource.Peek()); refusal != nil {
+					return refusal
 				}
 				return fmt.Errorf("store %s %s: %w", p.t.Name, p.row.id, err)
 			}
@@ -229,7 +229,7 @@ func (m *Mirror) store(tx *Tx, p *put) error {
 		}
 	case p.changed:
 		before := keysOf(p.t, p.old.resource(p.t, p.old.body).Peek())
-		before.userName = nil // given up already
+		before.userName, before.uniqueName = nil, nil // given up already
 		if _, err := updateResource(tx, p.old, &p.row, before, p.keys); err != nil {
 			return err
 		}
@@ -290,7 +290,7 @@ func putBeside(tx *Tx, p *put) error {
 // Remove implements [freshservice.Mirror]. To remove what is not there is a
 // success.
 func (m *Mirror) Remove(ctx context.Context, t *scim.ResourceType, id string) error {
-	return m.dir.db.write(ctx, func(tx *Tx) error {
+	return m.dir.db.write(ctx, accountRealm(m.dir.account), func(tx *Tx) error {
 		r, err := m.dir.find(tx, t, id)
 		if scim.IsType(err, scim.NotFound) {
 			return nil
@@ -359,7 +359,7 @@ func (m *Mirror) Setting(ctx context.Context, key string) (string, error) {
 
 // SetSetting implements [freshservice.Mirror].
 func (m *Mirror) SetSetting(ctx context.Context, key, value string) error {
-	return m.dir.db.write(ctx, func(tx *Tx) error {
+	return m.dir.db.write(ctx, accountRealm(m.dir.account), func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO freshservice_settings (account, key, value) VALUES ($1, $2, $3)
 			ON CONFLICT (account, key) DO UPDATE SET value = excluded.value`, m.dir.account, key, value)
 		if err != nil {
@@ -381,7 +381,7 @@ func (m *Mirror) SetNotes(ctx context.Context, t *scim.ResourceType, id string, 
 			return err
 		}
 	}
-	return m.dir.db.write(ctx, func(tx *Tx) error {
+	return m.dir.db.write(ctx, accountRealm(m.dir.account), func(tx *Tx) error {
 		var err error
 		if len(notes) == 0 {
 			_, err = tx.Exec(`DELETE FROM freshservice_notes WHERE account = $1 AND type = $2 AND id = $3`, m.dir.account, t.Name, id)

@@ -33,7 +33,7 @@ func explain(t *testing.T, db *DB, query string, args ...any) string {
 // a sort by userName needs no sorting.
 func TestPlans(t *testing.T) {
 	t.Parallel()
-	db := openTest(t)
+	db := openWith(t, kinds["SQLite"](t))
 	dir := db.Directory("acme")
 	for n := range 3 {
 		if _, err := dir.Create(t.Context(), scim.NewResource(benchUser, benchBody(n))); err != nil {
@@ -89,9 +89,10 @@ func TestPlans(t *testing.T) {
 
 // TestAccountsAreApart: nothing of one account can be reached from another,
 // and removing an account leaves nothing of it and everything of the others.
-func TestAccountsAreApart(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestAccountsAreApart(t *testing.T) { onEach(t, testAccountsAreApart) }
+
+func testAccountsAreApart(t *testing.T, o Options) {
+	db := openWith(t, o)
 	ctx := t.Context()
 	type stock struct {
 		dir         *Directory
@@ -176,22 +177,22 @@ func TestAccountsAreApart(t *testing.T) {
 }
 
 // TestSweepResumes: a removal that was cut off is finished on the next start.
-func TestSweepResumes(t *testing.T) {
-	t.Parallel()
-	path := t.TempDir() + "/lockstep.db"
-	db := openTestPath(t, path)
+func TestSweepResumes(t *testing.T) { onEach(t, testSweepResumes) }
+
+func testSweepResumes(t *testing.T, o Options) {
+	db := openWith(t, o)
 	for n := range 3 {
 		if _, err := db.Directory("a").Create(t.Context(), scim.NewResource(benchUser, benchBody(n))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.write(t.Context(), func(tx *Tx) error { return db.dropCollections(tx, "a") }); err != nil {
+	if err := db.write(t.Context(), sweepRealm, func(tx *Tx) error { return db.dropCollections(tx, "a") }); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db = openTestPath(t, path)
+	db = openWith(t, o)
 	var n int
 	if err := db.read(t.Context(), func(tx *Tx) error { return tx.Row(`SELECT count(*) FROM resources`, nil, &n) }); err != nil || n != 0 {
 		t.Errorf("%d resources are left, %v", n, err)
@@ -199,9 +200,10 @@ func TestSweepResumes(t *testing.T) {
 }
 
 // TestDeepPages: pages by index are right where blocks have holes.
-func TestDeepPages(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestDeepPages(t *testing.T) { onEach(t, testDeepPages) }
+
+func testDeepPages(t *testing.T, o Options) {
+	db := openWith(t, o)
 	dir := db.Directory("a")
 	var kept []string
 	for n := range 2300 {

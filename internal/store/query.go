@@ -36,6 +36,7 @@ type plan struct {
 type order struct {
 	path       *scim.Path // nil: by creation
 	column     string     // the column that holds it, "" for none
+	always     bool       // the column is never empty
 	descending bool
 }
 
@@ -63,7 +64,7 @@ func (d *Directory) Query(ctx context.Context, t *scim.ResourceType, q scim.Quer
 		return nil, err
 	}
 	read := d.db.snapshot
-	if p.where.index == byKey && p.match == nil && q.Cursor == nil && !ownsMembers(t) {
+	if p.where.index == byKey && p.match == nil && q.Cursor == nil && !ownsMembers(t) && (p.by.path == nil || p.by.column != "") {
 		read = d.db.read // one statement finds it all
 	}
 	if err := read(ctx, run); err != nil {
@@ -87,17 +88,17 @@ func orderOf(t *scim.ResourceType, q scim.Query) order {
 	}
 	switch p.Attr + "." + p.Sub {
 	case attrUserName + ".":
-		o.column = "user_name_key" // never empty; its index gives the order
+		o.column, o.always = "user_name_key", true // its index gives the order
 	case attrDisplayName + ".":
 		o.column = "nullif(display_name_key, '')"
 	case attrExternalID + ".":
 		o.column = "nullif(external_id, '')"
 	case attrID + ".":
-		o.column = "id"
+		o.column, o.always = "id", true
 	case attrMeta + ".created":
-		o.column = "created"
+		o.column, o.always = "created", true
 	case attrMeta + ".lastModified":
-		o.column = "modified"
+		o.column, o.always = "modified", true
 	}
 	return o
 }
@@ -113,7 +114,7 @@ func (p *plan) prepare(tx *Tx, matcher *scim.Matcher) error {
 	p.self = c[0]
 	p.where = clause{exact: true}
 	if f := p.q.Filter; f != nil {
-		tr := &translator{t: p.t, self: c[0], users: c[1], groups: c[2]}
+		tr := &translator{db: tx.c, t: p.t, self: c[0], users: c[1], groups: c[2]}
 		p.where = tr.filter(f)
 		p.args = tr.args
 		if !p.where.exact {
@@ -185,7 +186,7 @@ func (p *plan) base() string {
 		parts = append(parts, "seq BETWEEN "+p.arg(p.self.first())+" AND "+p.arg(p.self.last()))
 	}
 	if p.d.hides {
-		parts = append(parts, "hidden = 0")
+		parts = append(parts, "NOT hidden")
 	}
 	if p.where.sql != "" {
 		parts = append(parts, "("+p.where.sql+")")
@@ -201,10 +202,10 @@ func (p *plan) list(tx *Tx) (*scim.Page, []row, error) {
 		return nil, nil, err
 	}
 	if p.at != nil {
-		text := `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND hidden = 0 ORDER BY seq LIMIT $3`
+		text := `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND NOT hidden ORDER BY seq LIMIT $3`
 		from, to := max(p.at.Seq, p.self.first()), p.self.last()
 		if p.at.Back {
-			text = `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND hidden = 0 ORDER BY seq DESC LIMIT $3`
+			text = `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND NOT hidden ORDER BY seq DESC LIMIT $3`
 			from, to = p.self.first(), p.at.Seq
 		}
 		rows, err := readRows(tx, text, from, to, p.count+1)
@@ -220,14 +221,14 @@ func (p *plan) list(tx *Tx) (*scim.Page, []row, error) {
 	from, skip := p.self.first(), int64(p.start)
 	if skip >= 1<<blockBits {
 		var block, before int64
-		err := tx.Row(`SELECT block, before FROM (SELECT block, n, sum(n) OVER (ORDER BY block) - n AS before FROM blocks WHERE collection = $1)
+		err := tx.Row(`SELECT block, before FROM (SELECT block, n, CAST(sum(n) OVER (ORDER BY block) AS BIGINT) - n AS before FROM blocks WHERE collection = $1) AS counted
 			WHERE before + n > $2 ORDER BY block LIMIT 1`, []any{int64(p.self), skip}, &block, &before)
 		if err != nil {
 			return nil, nil, err
 		}
 		from, skip = p.self.first()+block<<blockBits-1, skip-before
 	}
-	rows, err := readRows(tx, `SELECT `+rowColumns+` FROM resources WHERE seq > $1 AND seq <= $2 AND hidden = 0 ORDER BY seq LIMIT $3 OFFSET $4`,
+	rows, err := readRows(tx, `SELECT `+rowColumns+` FROM resources WHERE seq > $1 AND seq <= $2 AND NOT hidden ORDER BY seq LIMIT $3 OFFSET $4`,
 		from, p.self.last(), p.count, skip)
 	return page, rows, err
 }
@@ -330,10 +331,11 @@ func (p *plan) orderBy(back bool) string {
 
 // beyond returns the condition for what lies on the far side of the cursor.
 func (p *plan) beyond() string {
-	seq := "seq > " + p.arg(p.at.Seq)
+	seq := "seq > "
 	if p.at.Back {
-		seq = "seq < " + p.arg(p.at.Seq)
+		seq = "seq < "
 	}
+	seq += p.arg(p.at.Seq)
 	if p.by.path == nil {
 		return seq
 	}
@@ -348,6 +350,13 @@ func (p *plan) beyond() string {
 		return col + " IS NULL AND " + seq + " OR " + col + " IS NOT NULL"
 	}
 	key := p.arg(p.at.Key)
+	if p.by.always {
+		// Said this way, an index leads to the place.
+		if up {
+			return col + " >= " + key + " AND (" + col + " > " + key + " OR " + seq + ")"
+		}
+		return col + " <= " + key + " AND (" + col + " < " + key + " OR " + seq + ")"
+	}
 	same := col + " = " + key + " AND " + seq
 	if up {
 		return col + " > " + key + " OR " + same + " OR " + col + " IS NULL"

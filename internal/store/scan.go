@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"lockstep/internal/scim"
@@ -71,27 +70,11 @@ func (p *plan) each(ctx context.Context, tx *Tx, beyond string, yield func(*row)
 	if p.by.path == nil && p.at != nil && p.at.Back {
 		down = " DESC"
 	}
-	rows, err := tx.until(ctx).Rows(`SELECT `+rowColumns+` FROM resources WHERE `+base+` ORDER BY seq`+down, p.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var body sql.RawBytes
-	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &body); err != nil {
-			return err
-		}
-		r.body = body
-		ok, err := p.matches(tx, &r)
-		if err != nil {
-			return err
-		}
-		if ok && !yield(&r) {
-			return nil
-		}
-	}
-	return rows.Err()
+	text := `SELECT ` + rowColumns + ` FROM resources WHERE ` + base + ` ORDER BY seq` + down
+	return tx.c.stream(ctx, tx, text, p.args, func(r *row) (bool, error) {
+		ok, err := p.matches(tx, r)
+		return err == nil && (!ok || yield(r)), err
+	})
 }
 
 // matches asks the kernel about one candidate.

@@ -6,16 +6,17 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net/url"
-	"strings"
+	"runtime"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"lockstep/internal/scim"
 )
 
-// What is particular to SQLite is in this file: how connections are opened and
-// how its errors read.
+// What is particular to SQLite is in this file: how connections are opened, how
+// its errors read, and its [dialect].
 
 // dsn returns the data source name of the file with the given parameters.
 func dsn(path string, params ...string) string {
@@ -77,12 +78,6 @@ func errorCode(err error) int {
 	return 0
 }
 
-// isDuplicate reports whether err is the violation of a unique index or key.
-func isDuplicate(err error) bool {
-	c := errorCode(err)
-	return c == sqlite3.SQLITE_CONSTRAINT_UNIQUE || c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-}
-
 // isNotDatabase reports whether err says that the file is something else.
 func isNotDatabase(err error) bool { return errorCode(err)&0xff == sqlite3.SQLITE_NOTADB }
 
@@ -105,24 +100,92 @@ func init() {
 	})
 }
 
-// jsonValue returns the expression for the value at a path of names in the
-// JSON of an expression. Names have no quotes in them.
-func jsonValue(json string, names ...string) string {
+// openSQLite opens the file at path, which [prepareFile] and [checkVersion] let
+// through.
+func openSQLite(path string) *backend {
+	b := &backend{dialect: sqliteDialect{}, readers: max(4, 2*runtime.GOMAXPROCS(0)), writers: 1}
+	writeDB, readDB := openWriter(path), openReaders(path, b.readers)
+	b.open = func(ctx context.Context, writing bool) (*sql.Conn, error) {
+		if writing {
+			return writeDB.Conn(ctx)
+		}
+		return readDB.Conn(ctx)
+	}
+	// The last connection to close writes the log back into the file.
+	b.close = func() error { return errors.Join(readDB.Close(), writeDB.Close()) }
+	b.migrations = func() (*goose.Provider, error) {
+		return goose.NewProvider(goose.DialectSQLite3, writeDB, migrationFiles("sqlite"), goose.WithDisableGlobalRegistry(true))
+	}
+	return b
+}
+
+// A sqliteDialect is the [dialect] of SQLite.
+type sqliteDialect struct{}
+
+func (sqliteDialect) jsonText(json string, names ...string) string {
 	return "json_extract(" + json + ", " + jsonPath(names...) + ")"
 }
 
-// jsonElements returns the table of the elements of the list at a path of names
-// in body; the column "value" is the element.
-func jsonElements(names ...string) string { return "json_each(body, " + jsonPath(names...) + ")" }
-
-func jsonPath(names ...string) string {
-	var b strings.Builder
-	b.WriteString("'$")
-	for _, name := range names {
-		b.WriteString(`."`)
-		b.WriteString(name)
-		b.WriteByte('"')
+func (sqliteDialect) jsonIs(json string, b bool, names ...string) string {
+	if b {
+		return "json_extract(" + json + ", " + jsonPath(names...) + ") = 1"
 	}
-	b.WriteByte('\'')
-	return b.String()
+	return "json_extract(" + json + ", " + jsonPath(names...) + ") = 0"
+}
+
+func (sqliteDialect) jsonElements(json string, names ...string) string {
+	return "json_each(" + json + ", " + jsonPath(names...) + ") AS element"
+}
+
+func (sqliteDialect) jsonStrings(json string, names ...string) string {
+	return "json_each(" + json + ", " + jsonPath(names...) + ") AS list"
+}
+
+func (sqliteDialect) jsonNumbers(json string) string { return "json_each(" + json + ") AS list" }
+func (sqliteDialect) fold(text string) string        { return foldFunction + "(" + text + ")" }
+
+func (sqliteDialect) contains(text, part string) string {
+	return "instr(" + text + ", " + part + ") > 0"
+}
+
+// beginWrite needs no realms: there is one writer.
+func (sqliteDialect) beginWrite([]string) string { return "BEGIN IMMEDIATE" }
+func (sqliteDialect) beginRead() string          { return "BEGIN" }
+func (sqliteDialect) spoils() bool               { return false }
+func (sqliteDialect) usable(*conn, bool) bool    { return true }
+
+func (sqliteDialect) outage(err error) (error, bool) { return err, false }
+
+func (sqliteDialect) stream(ctx context.Context, tx *Tx, query string, args []any, yield func(*row) (bool, error)) error {
+	rows, err := tx.until(ctx).Rows(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var body sql.RawBytes // not copied: most rows of a scan are passed over
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &body); err != nil {
+			return err
+		}
+		r.body = body
+		if more, err := yield(&r); err != nil || !more {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (sqliteDialect) create(tx *Tx, c collection, n *row, k *keys) error {
+	return insertResource(tx, c, n, k)
+}
+
+func (sqliteDialect) claimable() string  { return "" }
+func (sqliteDialect) announce(*Tx) error { return nil }
+
+func sqliteViolation(err error) string {
+	if c := errorCode(err); c == sqlite3.SQLITE_CONSTRAINT_UNIQUE || c == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+		return err.Error()
+	}
+	return ""
 }

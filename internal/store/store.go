@@ -21,94 +21,98 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
+	"time"
 
+	"lockstep/internal/scim"
 	"lockstep/internal/secret"
 )
 
 // Options say what to open.
 type Options struct {
-	// Path is the database file. It and its folder are created when missing.
+	// Path is the SQLite database file. It and its folder are created when
+	// missing. With a URL there is no such file, and the lock file beside it
+	// alone is used, to keep a second process out of the folder.
 	Path string
-	// Log receives word of migrations; nil discards it.
+	// URL is that of a PostgreSQL database, such as
+	// postgres://lockstep:PASSWORD@db.acme.example/lockstep, with libpq's
+	// parameters; its environment variables and password file serve too. Any
+	// number of processes may have it open. pool_max_conns bounds the
+	// connections of each.
+	URL string
+	// Log receives word of migrations and of lost connections; nil discards it.
 	Log *slog.Logger
 	// Sealer seals API keys. Without one, accounts with API keys can be neither
-	// stored nor read.
+	// stored nor read. A PostgreSQL database remembers whose it is: all nodes
+	// must have the same master key.
 	Sealer *secret.Sealer
 }
 
 // A DB is an open database. It is safe for concurrent use.
 type DB struct {
-	path   string
+	*backend
+	// name is the path or the URL without its password.
+	name   string
 	log    *slog.Logger
 	sealer *secret.Sealer
 
 	lock    *fileLock
-	writeDB *sql.DB
-	readDB  *sql.DB
-	writer  *writer
+	writers []*writer
 	readers chan *conn
+	closed  chan struct{}
 
 	cursorKey   []byte
 	collections collectionCache
-	closing     sync.Once
+	// watch says what other nodes have changed; nil where there are none.
+	watch   *watch
+	closing sync.Once
 }
 
-// Open opens the database at o.Path, brings it to the newest version and
-// starts its writer. One process at a time has a database open: another gets
+// Open opens the database, brings it to the newest version and starts its
+// writers. One process at a time has a SQLite database open: another gets
 // an [*InUseError]. A database of a newer lockstep gives a [*NewerError] and a
-// file that is none a [*NotDatabaseError]; both are left untouched.
+// file that is none a [*NotDatabaseError]; both are left untouched. A
+// PostgreSQL database that cannot be used gives a [*DatabaseError].
 func Open(ctx context.Context, o Options) (_ *DB, err error) {
-	db := &DB{path: o.Path, log: o.Log, sealer: o.Sealer}
+	db := &DB{name: o.Path, log: o.Log, sealer: o.Sealer, closed: make(chan struct{})}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
-	}
-	if err := prepareFile(o.Path); err != nil {
-		return nil, err
-	}
-	if db.lock, err = lockFile(o.Path + ".lock"); err != nil {
-		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.release())
 		}
 	}()
-	if err := checkVersion(ctx, o.Path); err != nil {
-		return nil, err
+	if o.URL == "" {
+		err = db.openFile(ctx, o.Path)
+	} else {
+		err = db.openURL(ctx, o)
 	}
-	db.writeDB = openWriter(o.Path)
-	if err := db.migrate(ctx); err != nil {
-		return nil, err
-	}
-	wc, err := newConn(ctx, db.writeDB)
 	if err != nil {
-		return nil, fmt.Errorf("open %s for writing: %w", o.Path, err)
+		return nil, err
 	}
-	readers := max(4, 2*runtime.GOMAXPROCS(0))
-	db.readDB = openReaders(o.Path, readers)
-	db.readers = make(chan *conn, readers)
-	for range readers {
-		rc, err := newConn(ctx, db.readDB)
-		if err != nil {
-			wc.close()
-			return nil, fmt.Errorf("open %s for reading: %w", o.Path, err)
-		}
-		db.readers <- rc
+	db.readers = make(chan *conn, db.backend.readers)
+	for range cap(db.readers) {
+		db.readers <- nil // opened when first needed
 	}
-	db.writer = newWriter(wc)
+	for range db.backend.writers {
+		db.writers = append(db.writers, newWriter(db.backend))
+	}
 	if err := db.loadCursorKey(ctx); err != nil {
 		return nil, err
 	}
-	if err := db.releaseClaims(ctx); err != nil {
+	if db.watch == nil {
+		// Nobody else has the database open.
+		if err := db.releaseClaims(ctx); err != nil {
+			return nil, err
+		}
+	} else if err := errors.Join(db.checkMasterKey(ctx), db.installFold(ctx)); err != nil {
 		return nil, err
 	}
 	// What a removal left when the process ended in the middle of it.
@@ -116,6 +120,20 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+func (db *DB) openFile(ctx context.Context, path string) (err error) {
+	if err := prepareFile(path); err != nil {
+		return err
+	}
+	if db.lock, err = lockFile(path + ".lock"); err != nil {
+		return err
+	}
+	if err := checkVersion(ctx, path); err != nil {
+		return err
+	}
+	db.backend = openSQLite(path)
+	return db.migrate(ctx)
 }
 
 // prepareFile sees to it that the folder and the file are there and ours to
@@ -136,8 +154,8 @@ func prepareFile(path string) error {
 	return f.Close()
 }
 
-// Close waits for the changes that have been queued, then closes the database.
-// Changes that come later get [ErrClosed]. Reads must have ended.
+// Close waits for the reads under way and the changes that have been queued,
+// then closes the database. What comes later gets [ErrClosed].
 func (db *DB) Close() error {
 	var err error
 	db.closing.Do(func() { err = db.release() })
@@ -145,19 +163,21 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) release() error {
-	var errs []error
-	if db.writer != nil {
-		db.writer.close()
+	close(db.closed)
+	for _, w := range db.writers {
+		w.close()
 	}
-	if db.readDB != nil {
-		for range len(db.readers) {
-			(<-db.readers).close()
+	for range cap(db.readers) {
+		if c := <-db.readers; c != nil {
+			c.close()
 		}
-		errs = append(errs, db.readDB.Close())
 	}
-	if db.writeDB != nil {
-		// The last connection to close writes the log back into the file.
-		errs = append(errs, db.writeDB.Close())
+	if db.watch != nil {
+		db.watch.close()
+	}
+	var errs []error
+	if db.backend != nil {
+		errs = append(errs, db.backend.close())
 	}
 	if db.lock != nil {
 		errs = append(errs, db.lock.release())
@@ -165,13 +185,19 @@ func (db *DB) release() error {
 	return errors.Join(errs...)
 }
 
-// Ping reports whether the database answers, for readiness checks.
+// Ping reports whether the database answers and can be written to, for
+// readiness checks.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.write(ctx, func(*Tx) error { return nil })
+	return db.write(ctx, anyRealm, func(tx *Tx) error { return tx.Row(`SELECT 1`, nil, new(int)) })
 }
 
-// ErrClosed is returned for changes that come after [DB.Close].
+// ErrClosed is inside the error, of type [scim.Unavailable], for what comes
+// after [DB.Close].
 var ErrClosed = errors.New("the store is closed")
+
+func errClosed() error {
+	return &scim.Error{Type: scim.Unavailable, Detail: "the server is shutting down; try again", RetryAfter: 5 * time.Second, Err: ErrClosed}
+}
 
 // A NewerError says that the database was written by a newer lockstep.
 type NewerError struct {

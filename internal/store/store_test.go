@@ -59,7 +59,7 @@ func TestOpenNewer(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lockstep.db")
 	db := openTestPath(t, path)
-	err := db.write(t.Context(), func(tx *Tx) error {
+	err := db.write(t.Context(), anyRealm, func(tx *Tx) error {
 		_, err := tx.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`)
 		return err
 	})
@@ -78,7 +78,7 @@ func TestOpenNewer(t *testing.T) {
 	if !errors.As(err, &newer) {
 		t.Fatalf("Open = %v, want a *NewerError", err)
 	}
-	know, _ := knownVersion()
+	know, _ := knownVersion("sqlite")
 	if newer.Have != 99999 || newer.Know != know {
 		t.Errorf("Have %d, Know %d; want 99999, %d", newer.Have, newer.Know, know)
 	}
@@ -135,7 +135,7 @@ func TestOpenOddPath(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "100% #1 ?x", "lock step.db")
 	db := openTestPath(t, path)
-	if err := db.write(t.Context(), putSetting("k1")); err != nil {
+	if err := db.write(t.Context(), anyRealm, putSetting("k1")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -233,9 +233,10 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-func TestAccountsErrors(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestAccountsErrors(t *testing.T) { onEach(t, testAccountsErrors) }
+
+func testAccountsErrors(t *testing.T, o Options) {
+	db := openWith(t, o)
 	repo, ctx := db.Accounts(), t.Context()
 	a := &account.Account{ID: "a", Kind: account.KindEmbedded, CreatedAt: time.Now()}
 	if err := repo.CreateAccount(ctx, a); err != nil {

@@ -7,21 +7,48 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"lockstep/internal/store/postgrestest"
 )
 
-func openTest(tb testing.TB) *DB {
-	tb.Helper()
-	return openTestPath(tb, filepath.Join(tb.TempDir(), "lockstep.db"))
+// onEach runs a test on each kind of database. Its options are those of a fresh
+// one, which may be opened more than once.
+func onEach(t *testing.T, test func(t *testing.T, o Options)) {
+	t.Parallel()
+	for name, options := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, options(t))
+		})
+	}
 }
 
-func openTestPath(tb testing.TB, path string) *DB {
+var kinds = map[string]func(testing.TB) Options{
+	"SQLite":     func(tb testing.TB) Options { return Options{Path: filepath.Join(tb.TempDir(), "lockstep.db")} },
+	"PostgreSQL": func(tb testing.TB) Options { return Options{URL: postgrestest.URL(tb)} },
+}
+
+// another returns the options of another fresh database of the same kind.
+func another(tb testing.TB, o Options) Options {
+	if o.URL != "" {
+		return kinds["PostgreSQL"](tb)
+	}
+	return kinds["SQLite"](tb)
+}
+
+func openWith(tb testing.TB, o Options) *DB {
 	tb.Helper()
-	db, err := Open(tb.Context(), Options{Path: path})
+	db, err := Open(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { db.Close() })
 	return db
+}
+
+func openTestPath(tb testing.TB, path string) *DB {
+	tb.Helper()
+	return openWith(tb, Options{Path: path})
 }
 
 func putSetting(key string) func(*Tx) error {
@@ -49,7 +76,7 @@ func hold(tb testing.TB, db *DB) (release func()) {
 	running, let := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := db.write(context.Background(), func(*Tx) error { close(running); <-let; return nil }); err != nil {
+		if err := db.write(context.Background(), anyRealm, func(*Tx) error { close(running); <-let; return nil }); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -57,22 +84,23 @@ func hold(tb testing.TB, db *DB) (release func()) {
 	return func() { close(let); wg.Wait() }
 }
 
-func TestWriterGroups(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterGroups(t *testing.T) { onEach(t, testWriterGroups) }
+
+func testWriterGroups(t *testing.T, o Options) {
+	db := openWith(t, o)
 	release := hold(t, db)
-	before := db.writer.commits.Load()
+	before := db.writers[0].commits.Load()
 
 	const n = 100
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			if err := db.write(t.Context(), putSetting(fmt.Sprintf("k%d", i))); err != nil {
+			if err := db.write(t.Context(), anyRealm, putSetting(fmt.Sprintf("k%d", i))); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	for len(db.writer.queue) < n {
+	for len(db.writers[0].queue) < n {
 		yieldProcessor()
 	}
 	release()
@@ -80,14 +108,15 @@ func TestWriterGroups(t *testing.T) {
 	if got := settings(t, db); got != n {
 		t.Errorf("%d rows, want %d", got, n)
 	}
-	if got := db.writer.commits.Load() - before; got != 1 {
+	if got := db.writers[0].commits.Load() - before; got != 1 {
 		t.Errorf("%d commits for %d waiting changes, want 1", got, n)
 	}
 }
 
-func TestWriterFailureStaysAlone(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterFailureStaysAlone(t *testing.T) { onEach(t, testWriterFailureStaysAlone) }
+
+func testWriterFailureStaysAlone(t *testing.T, o Options) {
+	db := openWith(t, o)
 	release := hold(t, db)
 
 	broken := errors.New("broken")
@@ -97,7 +126,7 @@ func TestWriterFailureStaysAlone(t *testing.T) {
 	for i := range errs {
 		wg.Go(func() {
 			defer func() { panics[i] = recover() }()
-			errs[i] = db.write(t.Context(), func(tx *Tx) error {
+			errs[i] = db.write(t.Context(), anyRealm, func(tx *Tx) error {
 				if err := putSetting(fmt.Sprintf("k%d", i))(tx); err != nil {
 					return err
 				}
@@ -111,7 +140,7 @@ func TestWriterFailureStaysAlone(t *testing.T) {
 			})
 		})
 	}
-	for len(db.writer.queue) < len(errs) {
+	for len(db.writers[0].queue) < len(errs) {
 		yieldProcessor()
 	}
 	release()
@@ -135,16 +164,17 @@ func TestWriterFailureStaysAlone(t *testing.T) {
 	if got := settings(t, db); got != 3 {
 		t.Errorf("%d rows, want those of the 3 that succeeded", got)
 	}
-	if err := db.write(t.Context(), putSetting("k-after")); err != nil {
+	if err := db.write(t.Context(), anyRealm, putSetting("k-after")); err != nil {
 		t.Errorf("the writer does not go on: %v", err)
 	}
 }
 
-func TestWriterSingleFailureIsUndone(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterSingleFailureIsUndone(t *testing.T) { onEach(t, testWriterSingleFailureIsUndone) }
+
+func testWriterSingleFailureIsUndone(t *testing.T, o Options) {
+	db := openWith(t, o)
 	broken := errors.New("broken")
-	err := db.write(t.Context(), func(tx *Tx) error {
+	err := db.write(t.Context(), anyRealm, func(tx *Tx) error {
 		return errors.Join(putSetting("k1")(tx), broken)
 	})
 	if !errors.Is(err, broken) {
@@ -155,15 +185,16 @@ func TestWriterSingleFailureIsUndone(t *testing.T) {
 	}
 }
 
-func TestWriterCancelled(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterCancelled(t *testing.T) { onEach(t, testWriterCancelled) }
+
+func testWriterCancelled(t *testing.T, o Options) {
+	db := openWith(t, o)
 	release := hold(t, db)
 	ctx, cancel := context.WithCancel(t.Context())
 	var ran bool
 	got := make(chan error)
-	go func() { got <- db.write(ctx, func(*Tx) error { ran = true; return nil }) }()
-	for len(db.writer.queue) < 1 {
+	go func() { got <- db.write(ctx, anyRealm, func(*Tx) error { ran = true; return nil }) }()
+	for len(db.writers[0].queue) < 1 {
 		yieldProcessor()
 	}
 	cancel()
@@ -171,7 +202,7 @@ func TestWriterCancelled(t *testing.T) {
 		t.Errorf("error = %v, want context.Canceled while still waiting", err)
 	}
 	release()
-	if err := db.write(t.Context(), putSetting("k1")); err != nil {
+	if err := db.write(t.Context(), anyRealm, putSetting("k1")); err != nil {
 		t.Fatal(err)
 	}
 	if ran {
@@ -179,11 +210,12 @@ func TestWriterCancelled(t *testing.T) {
 	}
 }
 
-func TestWriterStartedIsAnswered(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterStartedIsAnswered(t *testing.T) { onEach(t, testWriterStartedIsAnswered) }
+
+func testWriterStartedIsAnswered(t *testing.T, o Options) {
+	db := openWith(t, o)
 	ctx, cancel := context.WithCancel(t.Context())
-	err := db.write(ctx, func(tx *Tx) error {
+	err := db.write(ctx, anyRealm, func(tx *Tx) error {
 		cancel()
 		return putSetting("k1")(tx)
 	})
@@ -197,27 +229,39 @@ func TestWriterStartedIsAnswered(t *testing.T) {
 
 // A commit that fails must fail every change in it: a deferred constraint is
 // checked only then.
-func TestWriterCommitFails(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterCommitFails(t *testing.T) { onEach(t, testWriterCommitFails) }
+
+func testWriterCommitFails(t *testing.T, o Options) {
+	db := openWith(t, o)
+	deferKeys := `PRAGMA defer_foreign_keys = ON`
+	if o.URL != "" {
+		deferKeys = `SET CONSTRAINTS ALL DEFERRED`
+		err := db.write(t.Context(), anyRealm, func(tx *Tx) error {
+			_, err := tx.Exec(`ALTER TABLE tokens ALTER CONSTRAINT tokens_account_fkey DEFERRABLE`)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	release := hold(t, db)
 	errs := make([]error, 3)
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
-			errs[i] = db.write(t.Context(), func(tx *Tx) error {
+			errs[i] = db.write(t.Context(), anyRealm, func(tx *Tx) error {
 				if err := putSetting(fmt.Sprintf("k%d", i))(tx); err != nil || i != 1 {
 					return err
 				}
-				if _, err := tx.Exec(`PRAGMA defer_foreign_keys = ON`); err != nil {
+				if _, err := tx.Exec(deferKeys); err != nil {
 					return err
 				}
-				_, err := tx.Exec(`INSERT INTO tokens (id, account, name, hash, hint, created_at) VALUES ('t', 'nobody', '', x'00', '', 0)`)
+				_, err := tx.Exec(`INSERT INTO tokens (id, account, name, hash, hint, created_at) VALUES ('t', 'nobody', '', $1, '', 0)`, []byte("hash"))
 				return err
 			})
 		})
 	}
-	for len(db.writer.queue) < len(errs) {
+	for len(db.writers[0].queue) < len(errs) {
 		yieldProcessor()
 	}
 	release()
@@ -230,18 +274,19 @@ func TestWriterCommitFails(t *testing.T) {
 	if got := settings(t, db); got != 0 {
 		t.Errorf("%d rows, want 0", got)
 	}
-	if err := db.write(t.Context(), putSetting("k-after")); err != nil {
+	if err := db.write(t.Context(), anyRealm, putSetting("k-after")); err != nil {
 		t.Errorf("the writer does not go on: %v", err)
 	}
 }
 
-func TestWriterAfterClose(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestWriterAfterClose(t *testing.T) { onEach(t, testWriterAfterClose) }
+
+func testWriterAfterClose(t *testing.T, o Options) {
+	db := openWith(t, o)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.write(t.Context(), putSetting("k1")); !errors.Is(err, ErrClosed) {
+	if err := db.write(t.Context(), anyRealm, putSetting("k1")); !errors.Is(err, ErrClosed) {
 		t.Errorf("error = %v, want ErrClosed", err)
 	}
 	if err := db.Close(); err != nil {
@@ -249,9 +294,10 @@ func TestWriterAfterClose(t *testing.T) {
 	}
 }
 
-func TestReadersCannotWrite(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
+func TestReadersCannotWrite(t *testing.T) { onEach(t, testReadersCannotWrite) }
+
+func testReadersCannotWrite(t *testing.T, o Options) {
+	db := openWith(t, o)
 	if err := db.read(t.Context(), putSetting("k1")); err == nil {
 		t.Error("a read connection wrote")
 	}
