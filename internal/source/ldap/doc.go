@@ -15,6 +15,8 @@
 // way errs on that side. Who has left is found from tombstones where these may
 // be read, and otherwise by asking for the IDs of all entries, and nothing else,
 // and holding them against what the engine knows ([Options.Known]).
+// That list is the one cost that grows with the directory and not with the
+// change: some 0.3 s for 10,000 entries, when anything changed at all.
 //
 // A [provision.Watermark] of this package names the server (or, where servers
 // share what it counts, the directory) and the configuration it was made with.
