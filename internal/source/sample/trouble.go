@@ -123,9 +123,16 @@ func (g *generator) staffOffice(troubled []bool) {
 // unassignLeader takes the leader of the smallest team that has no trouble yet
 // out of the assigned group: the team's people arrive without their manager.
 func (g *generator) unassignLeader(troubled []bool) {
+	// Somebody of the team must be left to whom it can happen.
+	untroubled := make([]bool, len(g.posts))
+	for i, p := range g.posts {
+		if i > 0 && !troubled[i] {
+			untroubled[p.leader] = true
+		}
+	}
 	leader := 0
 	for i, p := range g.posts {
-		if i > 0 && p.height == 1 && !troubled[i] && (leader == 0 || p.reports < g.posts[leader].reports) {
+		if i > 0 && p.height == 1 && !troubled[i] && untroubled[i] && (leader == 0 || p.reports < g.posts[leader].reports) {
 			leader = i
 		}
 	}
