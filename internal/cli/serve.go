@@ -29,9 +29,15 @@ func (e *env) serveCommand() *cobra.Command {
 It listens on loopback only unless --listen says otherwise; put a reverse proxy
 with TLS in front of it before a cloud directory is to reach it, and tell it
 its outside address with --base-url. The data folder holds the database, the
-master key and the local socket over which the other commands talk to it.`,
+master key and the local socket over which the other commands talk to it.
+
+With --database, or LOCKSTEP_DATABASE in the environment, which other users of
+the machine cannot read, the data is in PostgreSQL, and any number of servers may
+share it: each with a data folder of its own and all with the same master key,
+named by LOCKSTEP_MASTER_KEY_FILE.`,
 		Example: `  lockstep serve
-  lockstep serve --data /var/lib/lockstep --listen 127.0.0.1:8470 --base-url https://scim.acme.example`,
+  lockstep serve --data /var/lib/lockstep --listen 127.0.0.1:8470 --base-url https://scim.acme.example
+  LOCKSTEP_DATABASE=postgres://lockstep:PASSWORD@db.acme.example/lockstep lockstep serve --listen 0.0.0.0:8470`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			level := slog.LevelInfo
@@ -40,11 +46,15 @@ master key and the local socket over which the other commands talk to it.`,
 			}
 			o.DataDir, o.Log = e.data, e.logger(level)
 			o.MasterKeyFile = os.Getenv("LOCKSTEP_MASTER_KEY_FILE")
+			if o.DatabaseURL == "" {
+				o.DatabaseURL = os.Getenv("LOCKSTEP_DATABASE")
+			}
 			return e.serve(c.Context(), o)
 		},
 	}
 	e.dataFlag(c)
 	c.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on; port 0 takes any free one")
+	c.Flags().StringVar(&o.DatabaseURL, "database", "", "`URL` of a PostgreSQL database to use instead of a file in the data folder")
 	c.Flags().StringVar(&o.BaseURL, "base-url", "", "how clients reach the server, such as https://scim.acme.example")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log more")
 	return c

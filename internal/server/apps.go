@@ -13,6 +13,7 @@ import (
 	"lockstep/internal/scim/client"
 	"lockstep/internal/secret"
 	"lockstep/internal/source/file"
+	"lockstep/internal/store"
 )
 
 // apps runs the engines. Cycles of one app never overlap.
@@ -125,6 +126,10 @@ func (a *apps) schedule(id string, st *appState) {
 		// The app is read after changed was taken, so that no change is missed.
 		app, err := a.server.db.App(a.ctx, id)
 		var missing *provision.AppNotFoundError
+		if scim.IsType(err, scim.Unavailable) {
+			a.wait(databaseBack)
+			continue
+		}
 		if err != nil && a.ctx.Err() == nil && !errors.As(err, &missing) {
 			a.log.Error("the app cannot be read; it is no longer provisioned", "app", id, "error", err)
 		}
@@ -134,10 +139,23 @@ func (a *apps) schedule(id string, st *appState) {
 			}
 			continue
 		}
-		if _, err := a.run(a.ctx, id, RunOptions{}); err != nil && a.ctx.Err() == nil && !errors.As(err, &missing) {
+		var elsewhere *ElsewhereError
+		if _, err := a.run(a.ctx, id, RunOptions{}); err != nil && a.ctx.Err() == nil && !errors.As(err, &missing) && !errors.As(err, &elsewhere) {
 			a.log.Warn("a cycle did not come to its end; the next one goes on with it", "app", id, "problem", err)
 		}
 		a.waitForWork(a.ctx, app, changed)
+	}
+}
+
+// databaseBack is how long a schedule waits for a database that cannot be used.
+const databaseBack = 15 * time.Second
+
+func (a *apps) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.ctx.Done():
 	}
 }
 
@@ -266,18 +284,38 @@ func (a *apps) enter(ctx context.Context, id string) (_ context.Context, done fu
 	st := a.state(id)
 	a.mu.Unlock()
 	st.cycle.Lock()
+	defer func() {
+		if err != nil {
+			st.cycle.Unlock()
+		}
+	}()
+	ctx, release, err := a.server.db.Exclusive(ctx, "app/"+id)
+	if errors.Is(err, store.ErrElsewhere) {
+		return nil, nil, &ElsewhereError{id}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if st.removed {
-		st.cycle.Unlock()
+		release()
 		return nil, nil, &provision.AppNotFoundError{ID: id}
 	}
 	ctx, interrupt := context.WithCancel(ctx)
 	st.interrupt = interrupt
 	return ctx, func() {
 		interrupt()
+		release()
 		st.cycle.Unlock()
 	}, nil
+}
+
+// An ElsewhereError says that another node runs a cycle of the app.
+type ElsewhereError struct{ App string }
+
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("another node runs a cycle of app %q at the moment; try again when it is done", e.App)
 }
 
 // remove ends what goes on with an app, carries fn out, and lets nothing run for

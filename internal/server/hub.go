@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ type opened struct {
 	url   string
 	key   secret.Text
 	since time.Time
+	// of is the account as it was opened.
+	of *account.Account
 	// stale: the account has changed and is opened anew by its next request.
 	stale bool
 
@@ -131,14 +134,33 @@ func (h *hub) get(a *account.Account) (*opened, error) {
 	defer h.mu.Unlock()
 	before := h.open[a.ID]
 	if before != nil && !before.stale {
-		return before, nil
+		if before.serves(a) {
+			return before, nil
+		}
+		before.stale = true
+		before.close()
 	}
 	o, err := h.openAccount(a, before)
 	if err != nil {
 		return nil, err
 	}
+	o.of = a
 	h.open[a.ID] = o
 	return o, nil
+}
+
+// serves reports whether what was opened is still right for the account. Other
+// nodes may have changed it.
+func (o *opened) serves(a *account.Account) bool {
+	if o.of == a {
+		return true
+	}
+	same := o.of.APIKey.Reveal() == a.APIKey.Reveal() && o.of.APIURL() == a.APIURL() && o.of.Name == a.Name &&
+		o.of.CreatedAt.Equal(a.CreatedAt) && reflect.DeepEqual(o.of.Settings, a.Settings)
+	if same {
+		o.of = a
+	}
+	return same
 }
 
 // drop makes the next request open the account anew. Requests under way end

@@ -27,6 +27,9 @@ type Options struct {
 	// DataDir holds the database, the master key and the local socket. It is
 	// created with permissions for its owner only.
 	DataDir string
+	// DatabaseURL is that of a PostgreSQL database, which then is used in place
+	// of the one in DataDir, by any number of servers. It is secret.
+	DatabaseURL string
 	// Listen is the address of the one HTTP listener, such as 127.0.0.1:8470.
 	Listen string
 	// BaseURL is how clients reach the server from outside, without a path;
@@ -93,7 +96,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.db, err = store.Open(ctx, store.Options{Path: filepath.Join(o.DataDir, "lockstep.db"), Sealer: sealer, Log: o.Log}); err != nil {
+	if s.db, err = store.Open(ctx, store.Options{Path: filepath.Join(o.DataDir, "lockstep.db"), URL: o.DatabaseURL, Sealer: sealer, Log: o.Log}); err != nil {
 		return nil, err
 	}
 	s.metrics = newMetrics()
