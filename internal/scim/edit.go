@@ -27,6 +27,9 @@ func (e *editor) set(op PatchOp, path Path, value Value) error {
 	if attr == nil {
 		return e.setExtension(op, ext, value)
 	}
+	if whole := e.whole(c, ext, value); whole != nil {
+		return e.setExtension(op, whole, value)
+	}
 	if attr == schemasAttribute {
 		if op == Remove {
 			return Errorf(Mutability, "\"schemas\" cannot be removed").On(attr.Name)
@@ -57,6 +60,20 @@ func (e *editor) set(op PatchOp, path Path, value Value) error {
 	}
 	e.put(ext, attr.Name, next)
 	return nil
+}
+
+// whole returns the extension that a path of an unlisted one names as a whole.
+// Where its URN ends and an attribute begins cannot be told from the path
+// alone: an extension that is there decides, else the value does.
+func (e *editor) whole(c Path, ext *Extension, value Value) *Extension {
+	if ext == nil || c.Sub != "" || c.Filter != nil || e.t.Extension(ext.Schema.ID) != nil || e.doc.Child(ext.Schema.ID) != nil {
+		return nil
+	}
+	urn := ext.Schema.ID + ":" + c.Attr
+	if _, isObject := value.(*Object); !isObject && e.doc.Child(urn) == nil {
+		return nil
+	}
+	return e.t.unlisted(urn)
 }
 
 // put stores value, or removes the attribute when it is nil. An extension that
@@ -146,6 +163,11 @@ func (e *editor) setKey(op PatchOp, key string, value Value) error {
 	if e.t.knows(key) {
 		return e.setExtension(op, e.t.Extension(key), value)
 	}
+	if _, isObject := value.(*Object); isObject && !isName(key) {
+		if ext := e.t.unlisted(key); ext != nil && !e.within(key) {
+			return e.setExtension(op, ext, value)
+		}
+	}
 	path := Path{Attr: key}
 	if !isName(key) {
 		var err error
@@ -157,6 +179,13 @@ func (e *editor) setKey(op PatchOp, key string, value Value) error {
 		}
 	}
 	return e.setNamed(op, path, value)
+}
+
+// within reports whether a key names an attribute inside an extension that is
+// listed or there.
+func (e *editor) within(key string) bool {
+	cut := strings.LastIndexByte(key, ':')
+	return cut > 0 && (e.t.knows(key[:cut]) || e.doc.Child(key[:cut]) != nil)
 }
 
 // setNamed applies op as set does, but for a name inside an object: a name that

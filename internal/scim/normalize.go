@@ -53,10 +53,8 @@ func Normalize(t *ResourceType, o *Object, mode Mode) error {
 		return err
 	}
 	urns := []Value{t.Schema.ID}
-	for i := range t.Extensions {
-		if urn := t.Extensions[i].Schema.ID; e.doc.Child(urn).Len() > 0 {
-			urns = append(urns, urn)
-		}
+	for _, urn := range t.present(e.doc) {
+		urns = append(urns, urn)
 	}
 	e.doc.Set("schemas", urns)
 	*o = *e.doc

@@ -11,6 +11,9 @@ import (
 // been turned into these operations by [ParsePatch].
 type Patch struct {
 	Operations []Operation
+	// Strict refuses names inside values that no schema lists, which are
+	// otherwise left out.
+	Strict bool
 }
 
 // An Operation is one step of a [Patch].
@@ -142,7 +145,7 @@ func atOperation(err error, i, n int) error {
 // client may not change, and InvalidValue for a value that does not fit.
 func (p *Patch) Apply(r *Resource) (changed bool, err error) {
 	before := r.Peek()
-	e := editor{t: r.Type, doc: before.shallow(), repeats: r.repeats}
+	e := editor{t: r.Type, doc: before.shallow(), coercion: coercion{strict: p.Strict}, repeats: r.repeats}
 	for i, op := range p.Operations {
 		if op.Path == nil {
 			err = e.merge(op.Op, op.Value)
@@ -193,10 +196,12 @@ func (r *Resource) repeats(path Path, value Value) bool {
 // listExtensions adds to "schemas" the extensions that appeared and removes
 // those that went.
 func (e *editor) listExtensions(before *Object) {
-	for i := range e.t.Extensions {
-		urn := e.t.Extensions[i].Schema.ID
-		had, has := before.Child(urn).Len() > 0, e.doc.Child(urn).Len() > 0
-		if had == has {
+	had, has := e.t.present(before), e.t.present(e.doc)
+	if slices.Equal(had, has) {
+		return
+	}
+	for _, urn := range append(slices.Clip(had), has...) {
+		if slices.Contains(had, urn) == slices.Contains(has, urn) {
 			continue
 		}
 		urns := slices.DeleteFunc(slices.Clone(e.doc.Elements("schemas")), func(v Value) bool {
@@ -206,7 +211,7 @@ func (e *editor) listExtensions(before *Object) {
 		if len(urns) == 0 {
 			urns = append(urns, e.t.Schema.ID)
 		}
-		if has {
+		if slices.Contains(has, urn) {
 			urns = append(urns, urn)
 		}
 		e.doc.Set("schemas", urns)

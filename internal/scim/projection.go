@@ -48,7 +48,7 @@ func (p Projection) Wants(attr string) bool {
 		return true
 	}
 	names := func(q Path) bool {
-		return sameName(q.Attr, attr) || q.Attr == "" && sameName(q.URN, attr)
+		return sameName(q.Attr, attr) || q.Attr == "" && sameName(q.URN, attr) || q.URN != "" && sameName(q.URN+":"+q.Attr, attr)
 	}
 	if len(p.Attributes) > 0 {
 		for _, q := range p.Attributes {
@@ -76,7 +76,11 @@ func (p Projection) Apply(t *ResourceType, view *Object) *Object {
 	same := true
 	for name, v := range view.All() {
 		var next Value
-		if ext := t.Extension(name); ext != nil {
+		ext := t.Extension(name)
+		if ext == nil {
+			ext = t.unlisted(name)
+		}
+		if ext != nil {
 			next = p.extension(ext, v)
 		} else {
 			next = p.attribute("", t.core(name), name, v)
@@ -153,6 +157,9 @@ func (p Projection) attribute(urn string, attr *Attribute, name string, v Value)
 func selects(list []Path, urn, name, sub string) (whole, part bool) {
 	for _, q := range list {
 		if !sameName(q.URN, urn) {
+			if urn != "" && sub == "" && q.URN != "" && q.Sub == "" && sameName(q.URN+":"+q.Attr, urn) {
+				whole = true // an unlisted extension, taken for an attribute of another
+			}
 			continue
 		}
 		if q.Attr == "" {

@@ -113,6 +113,12 @@ func (t *ResourceType) resolveQualified(p Path) (c Path, attr, sub *Attribute, e
 	if cut := strings.LastIndexByte(p.URN, ':'); cut > 0 && t.knows(p.URN[:cut]) && p.Sub == "" {
 		return t.resolveQualified(Path{URN: p.URN[:cut], Attr: p.URN[cut+1:], Filter: p.Filter, Sub: p.Attr})
 	}
+	if ext = t.unlisted(p.URN); ext != nil {
+		if p.Attr == "" {
+			return Path{URN: p.URN}, nil, nil, ext, true
+		}
+		return canonicalPath(p, &Attribute{Name: p.Attr}, ext)
+	}
 	return p, nil, nil, nil, false
 }
 

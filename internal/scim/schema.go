@@ -1,5 +1,7 @@
 package scim
 
+import "strings"
+
 // URNs of schemas and messages (RFC 7643, RFC 7644, Microsoft's Freshservice
 // tutorial).
 const (
@@ -116,6 +118,39 @@ type ResourceType struct {
 	Endpoint   string
 	Schema     *Schema
 	Extensions []Extension
+	// Open types accept and keep whole extensions that they do not list: what is
+	// under a URN, taken as it comes.
+	Open bool
+}
+
+// unlisted returns the extension that an open type has under any URN, nil when
+// it has none or urn is no URN.
+func (t *ResourceType) unlisted(urn string) *Extension {
+	const prefix = "urn:"
+	if !t.Open || len(urn) <= len(prefix) || !strings.EqualFold(urn[:len(prefix)], prefix) {
+		return nil
+	}
+	return &Extension{Open: true, Schema: &Schema{ID: urn}}
+}
+
+// present returns the URNs of the extensions that o has values of, those that
+// the type lists first.
+func (t *ResourceType) present(o *Object) []string {
+	var urns []string
+	for i := range t.Extensions {
+		if urn := t.Extensions[i].Schema.ID; o.Child(urn).Len() > 0 {
+			urns = append(urns, urn)
+		}
+	}
+	if !t.Open {
+		return urns
+	}
+	for name, v := range o.All() {
+		if x, ok := v.(*Object); ok && x.Len() > 0 && !t.knows(name) && t.unlisted(name) != nil {
+			urns = append(urns, name)
+		}
+	}
+	return urns
 }
 
 // Extension returns the extension with that URN, or nil.

@@ -35,7 +35,7 @@ func GroupType() *ResourceType {
 		Schema: &Schema{
 			ID: URNGroup, Name: "Group", Description: "A group of users and groups.",
 			Attributes: []*Attribute{
-				{Name: "displayName", Type: TypeString, Required: true, Description: "The name of the group."},
+				{Name: "displayName", Type: TypeString, Required: true, Uniqueness: UniqueServer, Description: "The name of the group, unique among all groups."},
 				{
 					Name: "members", Type: TypeComplex, MultiValued: true, Description: "Who belongs to the group.",
 					SubAttributes: []*Attribute{
