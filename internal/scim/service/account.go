@@ -31,12 +31,19 @@ type Account struct {
 	// the account has no such resources.
 	Users, Groups *scim.ResourceType
 	// Strict makes the service refuse attributes that no schema names instead of
-	// ignoring or keeping them.
+	// ignoring them. Whole extensions that no schema names are kept where the
+	// resource type is open, and refused where it is not.
 	Strict bool
+	// Learnt are extension attributes of earlier that no schema lists; they are
+	// shown in /Schemas. OnLearn, when not nil, is told once of each new one. It
+	// must not block.
+	Learnt  []LearntAttribute
+	OnLearn func(LearntAttribute)
 	// Limits bound what one client may ask; zero values mean the defaults.
 	Limits Limits
 
-	plain atomic.Pointer[plainTypes]
+	plain    atomic.Pointer[plainTypes]
+	learning learning
 }
 
 // Limits bound what a client may ask of one account. A zero value means the

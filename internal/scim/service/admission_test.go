@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -33,7 +34,9 @@ func (l *logBook) Write(b []byte) (int, error) {
 	return l.buf.Write(b)
 }
 
-func (l *logBook) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(l, nil)) }
+func (l *logBook) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
 
 func (l *logBook) text() string {
 	l.mu.Lock()
@@ -165,6 +168,9 @@ func TestLogLine(t *testing.T) {
 	if w.Header().Get("X-Request-Id") != "trace-2" {
 		t.Errorf("request id %q", w.Header().Get("X-Request-Id"))
 	}
+	if n := strings.Count(book.text(), `"level":"DEBUG"`); n != 2 {
+		t.Errorf("%d lines of level Debug for 2 successes:\n%s", n, book.text())
+	}
 	got := book.last(t)
 	delete(got, "time")
 	delete(got, "duration")
@@ -231,6 +237,84 @@ func TestRateLimit(t *testing.T) {
 	a = raised
 	if w := send(t, h, "GET", "/scim/v2/Users", ""); w.Code != 200 {
 		t.Errorf("after the limit was raised: %d", w.Code)
+	}
+}
+
+func TestBulkCountsItsOperations(t *testing.T) {
+	a := account(scimtest.NewDirectory())
+	a.Limits = service.Limits{RatePerSecond: 0.5, Burst: 3}
+	h := service.New(service.Options{Accounts: oneAccount(a)})
+	ops := strings.Repeat(`{"method":"DELETE","path":"/Users/x"},`, 2) + `{"method":"DELETE","path":"/Users/x"}`
+	bulk := `{"schemas":["` + scim.URNBulkRequest + `"],"Operations":[` + ops + `]}`
+	if w := send(t, h, "POST", "/scim/v2/Bulk", bulk); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	wantError(t, send(t, h, "GET", "/scim/v2/Users", ""), 429, "", "requests per second")
+
+	// More operations than may come at once take what there is, and those after
+	// them wait the longer.
+	a = account(scimtest.NewDirectory())
+	a.ID, a.Limits = "other", service.Limits{RatePerSecond: 1, Burst: 2}
+	h = service.New(service.Options{Accounts: oneAccount(a)})
+	if w := send(t, h, "POST", "/scim/v2/Bulk", bulk); w.Code != 429 {
+		t.Errorf("three operations where two may come at once, one of which was the request itself: %d", w.Code)
+	}
+}
+
+func TestFailuresAreLimitedByAddress(t *testing.T) {
+	var book logBook
+	a := account(scimtest.NewDirectory())
+	h := service.New(service.Options{Log: book.logger(), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Accounts: accountsFunc(func(token string) (*service.Account, error) {
+			if token == "good" {
+				return a, nil
+			}
+			return nil, &scim.Error{Type: scim.Unauthenticated}
+		})})
+	get := func(token, from, forwarded string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/scim/v2/Users", nil)
+		r.RemoteAddr = from
+		r.Header.Set("Authorization", "Bearer "+token)
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	limited := 0
+	for range 60 {
+		switch w := get("bad", "192.0.2.1:1000", "198.51.100.7"); w.Code {
+		case 401:
+		case 429:
+			limited++
+			if w.Header().Get("Retry-After") == "" {
+				t.Fatal("429 without Retry-After")
+			}
+		default:
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if limited < 20 {
+		t.Errorf("%d of 60 requests without a valid token were limited", limited)
+	}
+	if n := strings.Count(book.text(), `"level":"WARN"`); n > 40 {
+		t.Errorf("%d warnings for a flood of 60", n)
+	}
+	if w := get("good", "192.0.2.1:1000", ""); w.Code != 200 {
+		t.Errorf("a valid token from the same address got %d", w.Code)
+	}
+	if w := get("bad", "192.0.2.2:1000", ""); w.Code != 401 {
+		t.Errorf("another address got %d", w.Code)
+	}
+	for range 60 {
+		get("bad", "10.1.1.1:1000", "203.0.113.9, 198.51.100.8, 10.2.2.2")
+	}
+	if w := get("bad", "10.1.1.1:1000", "203.0.113.9, 198.51.100.9"); w.Code != 401 {
+		t.Errorf("another client behind the same proxy got %d", w.Code)
+	}
+	if w := get("bad", "10.1.1.1:1000", "1.2.3.4, 198.51.100.8"); w.Code != 429 {
+		t.Errorf("a client that invents addresses got %d", w.Code)
 	}
 }
 

@@ -28,8 +28,25 @@ const (
 
 var errUnauthenticated = scim.Errorf(scim.Unauthenticated, "a valid bearer token is needed; check the secret token of the provisioning configuration")
 
-// authenticate finds the account behind the request's token.
+// authenticate finds the account behind the request's token. Who fails too often
+// is told to wait; a valid token is let in from everywhere at any time.
 func (q *request) authenticate() error {
+	err := q.identify()
+	if err != errUnauthenticated {
+		return err
+	}
+	wait := q.s.failures.add(q.s.clientAddr(q.r), q.start)
+	if wait == 0 {
+		return err
+	}
+	q.flooding = true
+	limited := scim.Errorf(scim.RateLimited, "too many requests without a valid token from this address; check the token, wait and try again")
+	limited.RetryAfter = wait
+	return limited
+}
+
+// identify finds the account behind the request's token.
+func (q *request) identify() error {
 	token, failure := bearerToken(q.r.Header["Authorization"])
 	if failure != "" {
 		q.authFailure = failure

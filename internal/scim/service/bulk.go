@@ -67,6 +67,10 @@ func (q *request) bulk() error {
 	if err != nil {
 		return err
 	}
+	// Each operation counts like a request of its own; one has been counted.
+	if err := q.admit(len(run.ops) - 1); err != nil {
+		return err
+	}
 	if err := run.run(); err != nil {
 		return err
 	}

@@ -77,8 +77,9 @@ func (q *request) describeType(t *scim.ResourceType) *scim.Object {
 		"endpoint", t.Endpoint,
 		"schema", t.Schema.ID)
 	var extensions []scim.Value
-	for _, e := range t.Extensions {
-		extensions = append(extensions, scim.NewObject("schema", e.Schema.ID, "required", e.Required))
+	for _, s := range q.account.learntSchemas(t) {
+		e := t.Extension(s.ID)
+		extensions = append(extensions, scim.NewObject("schema", s.ID, "required", e != nil && e.Required))
 	}
 	if extensions != nil {
 		o.Set("schemaExtensions", extensions)
@@ -123,8 +124,8 @@ func (q *request) accountSchemas() []*scim.Schema {
 		add(t.Schema)
 	}
 	for _, t := range q.account.types() {
-		for _, e := range t.Extensions {
-			add(e.Schema)
+		for _, s := range q.account.learntSchemas(t) {
+			add(s)
 		}
 	}
 	return list

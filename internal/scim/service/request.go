@@ -36,7 +36,10 @@ type request struct {
 	limits     Limits
 
 	authFailure AuthFailure
-	base        string // of locations; see baseURL
+	// flooding: it is one of very many without a valid token, of which the log
+	// has enough.
+	flooding bool
+	base     string // of locations; see baseURL
 
 	in     bytes.Buffer
 	out    []byte
@@ -252,11 +255,8 @@ func (q *request) baseURL() string {
 	}
 	q.base = q.s.base
 	if q.base == "" {
-		scheme := "http://"
-		if q.r.TLS != nil || strings.EqualFold(q.r.Header.Get("X-Forwarded-Proto"), "https") {
-			scheme = "https://"
-		}
-		q.base = scheme + q.r.Host + q.s.path
+		scheme, host := q.s.origin(q.r)
+		q.base = scheme + host + q.s.path
 	}
 	return q.base
 }

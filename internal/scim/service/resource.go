@@ -37,7 +37,11 @@ func (q *request) createResource(t *scim.ResourceType, body *scim.Object) (*scim
 	}
 	r := scim.NewResource(t, body)
 	r.ID = "" // the Directory's to choose, whatever the client sent
-	return q.account.Directory.Create(q.ctx(), r)
+	r, err := q.account.Directory.Create(q.ctx(), r)
+	if err == nil {
+		q.account.learn(t, body)
+	}
+	return r, err
 }
 
 // get answers GET and HEAD of one resource (RFC 7644 section 3.4.1).
@@ -95,9 +99,13 @@ func (q *request) replaceResource(t *scim.ResourceType, id string, cond scim.Pre
 	}
 	body.Delete("id")
 	body.Delete("meta")
-	return q.account.Directory.Update(q.ctx(), t, id, cond, func(r *scim.Resource) error {
+	r, err := q.account.Directory.Update(q.ctx(), t, id, cond, func(r *scim.Resource) error {
 		return replaceAttributes(t, r.Attributes(), body.Clone())
 	})
+	if err == nil {
+		q.account.learn(t, body)
+	}
+	return r, err
 }
 
 // replaceAttributes makes next the content of current, except for what a
@@ -196,6 +204,7 @@ func (q *request) patchResource(t *scim.ResourceType, id string, cond scim.Preco
 	if err := q.checkPatch(patch); err != nil {
 		return nil, "", err
 	}
+	patch.Strict = q.account.Strict
 	if t == q.account.Groups {
 		if editor, ok := q.account.Directory.(scim.MemberEditor); ok {
 			if add, remove, ok := patch.MemberOps(t); ok {
@@ -204,13 +213,16 @@ func (q *request) patchResource(t *scim.ResourceType, id string, cond scim.Preco
 			}
 		}
 	}
+	var patched *scim.Object
 	r, err = q.account.Directory.Update(q.ctx(), t, id, cond, func(r *scim.Resource) error {
 		_, err := patch.Apply(r)
+		patched = r.Peek()
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
+	q.account.learn(t, patched)
 	return r, r.Version, nil
 }
 

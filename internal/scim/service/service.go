@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -34,8 +35,12 @@ type Options struct {
 	Prefix string
 	// BaseURL is what locations begin with, such as
 	// "https://scim.acme.example/scim/v2". When empty, it is derived from each
-	// request: its host, its scheme (X-Forwarded-Proto is believed) and Prefix.
+	// request: its scheme, its host and Prefix.
 	BaseURL string
+	// TrustedProxies are the networks of the proxies in front of the service.
+	// X-Forwarded-Proto, -Host and -For are believed from these alone, because
+	// anybody can send them.
+	TrustedProxies []netip.Prefix
 	// Documentation is a URL for people, shown in ServiceProviderConfig.
 	Documentation string
 	// Log gets one line per request: at level Debug for what went well, Info for
@@ -82,6 +87,8 @@ type Service struct {
 	prefix   []string // segments
 	path     string   // the prefix as it appears in URLs: "" or "/scim/v2"
 	base     string
+	proxies  []netip.Prefix
+	failures failures
 	docs     string
 	log      *slog.Logger
 	observe  func(Exchange)
@@ -99,6 +106,7 @@ func New(o Options) *Service {
 	s := &Service{
 		accounts:  o.Accounts,
 		base:      strings.TrimRight(o.BaseURL, "/"),
+		proxies:   o.TrustedProxies,
 		docs:      o.Documentation,
 		log:       o.Log,
 		observe:   o.Observe,
@@ -166,7 +174,7 @@ func (q *request) serve() error {
 		if err := q.authenticate(); err != nil {
 			return err
 		}
-		if err := q.admit(); err != nil {
+		if err := q.admit(1); err != nil {
 			return err
 		}
 	} else {
@@ -188,8 +196,9 @@ type limiter struct {
 	*rate.Limiter
 }
 
-// admit applies the account's rate limit.
-func (q *request) admit() error {
+// admit applies the account's rate limit to n operations. More than may come at
+// once are let in when so many might, and what comes next waits for them.
+func (q *request) admit(n int) error {
 	l := q.account.Limits.withDefaults()
 	if l.RatePerSecond <= 0 {
 		return nil
@@ -203,9 +212,15 @@ func (q *request) admit() error {
 	}
 	lim := v.(*limiter)
 	lim.follow(l)
-	r := lim.ReserveN(q.start, 1)
+	if n < 1 {
+		return nil
+	}
+	r := lim.ReserveN(q.start, min(n, l.Burst))
 	wait := r.DelayFrom(q.start)
 	if wait <= 0 {
+		for n -= l.Burst; n > 0; n -= l.Burst {
+			lim.ReserveN(q.start, min(n, l.Burst))
+		}
 		return nil
 	}
 	r.CancelAt(q.start)
@@ -283,8 +298,9 @@ func (q *request) report() {
 	// than many of the requests themselves.
 	level := slog.LevelDebug
 	switch {
-	case q.status >= 500:
-		level = slog.LevelError
+	case q.status >= 500, q.err != nil && q.err.Type == scim.Internal && q.status != statusClientGone:
+		level = slog.LevelError // also one that is an operation's in a bulk answer
+	case q.flooding:
 	case q.status == 401 || q.status == 403 || q.status == 429:
 		level = slog.LevelWarn
 	case q.status >= 400:

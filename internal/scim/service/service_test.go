@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -253,6 +254,25 @@ func TestStrict(t *testing.T) {
 	if w := send(t, h, "POST", "/scim/v2/Users", body); w.Code != 400 || !strings.Contains(w.Body.String(), "shoeSize") {
 		t.Errorf("strict: %d %s", w.Code, w.Body)
 	}
+	id := createUser(t, h, "ana")
+	for _, op := range []string{
+		`{"op":"add","value":{"shoeSize":42}}`,
+		`{"op":"replace","path":"shoeSize","value":42}`,
+		`{"op":"add","path":"name","value":{"shoeSize":42}}`,
+		`{"op":"add","path":"emails","value":[{"type":"work","value":"a@b.example","shoeSize":42}]}`,
+		`{"op":"replace","value":{"title":"x","urn:acme:2.0:User":{"shoeSize":42}}}`,
+	} {
+		w := send(t, h, "PATCH", "/scim/v2/Users/"+id, patchOf(op))
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "shoeSize") && !strings.Contains(w.Body.String(), "urn:acme:2.0:User") {
+			t.Errorf("strict %s: %d %s", op, w.Code, w.Body)
+		}
+	}
+	if w := send(t, h, "PATCH", "/scim/v2/Users/"+id, patchOf(`{"op":"replace","value":{"title":"Boss","name.givenName":"Ana"}}`)); w.Code != 200 {
+		t.Errorf("strict, with known names: %d %s", w.Code, w.Body)
+	}
+	if w := send(t, h, "PUT", "/scim/v2/Users/"+id, body); w.Code != 400 {
+		t.Errorf("strict PUT: %d %s", w.Code, w.Body)
+	}
 }
 
 func TestPasswordIsNotKept(t *testing.T) {
@@ -340,6 +360,8 @@ func TestConditionalRead(t *testing.T) {
 
 func TestBaseURL(t *testing.T) {
 	a := account(scimtest.NewDirectory())
+	// httptest's requests come from 192.0.2.1.
+	proxies, elsewhere := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	for _, tt := range []struct {
 		options service.Options
 		target  string
@@ -348,7 +370,12 @@ func TestBaseURL(t *testing.T) {
 	}{
 		{service.Options{}, "http://one.example/scim/v2", nil, "http://one.example/scim/v2/Users/"},
 		{service.Options{}, "https://one.example:8443/scim/v2", nil, "https://one.example:8443/scim/v2/Users/"},
-		{service.Options{}, "http://one.example/scim/v2", []string{"X-Forwarded-Proto", "https"}, "https://one.example/scim/v2/Users/"},
+		{service.Options{}, "http://one.example/scim/v2", []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example"}, "http://one.example/scim/v2/Users/"},
+		{service.Options{TrustedProxies: elsewhere}, "http://one.example/scim/v2", []string{"X-Forwarded-Proto", "https"}, "http://one.example/scim/v2/Users/"},
+		{service.Options{TrustedProxies: proxies}, "http://one.example/scim/v2", []string{"X-Forwarded-Proto", "https"}, "https://one.example/scim/v2/Users/"},
+		{service.Options{TrustedProxies: proxies}, "http://one.example/scim/v2", []string{"X-Forwarded-Proto", "https, http", "X-Forwarded-Host", "scim.acme.example:8443, inner"}, "https://scim.acme.example:8443/scim/v2/Users/"},
+		{service.Options{TrustedProxies: proxies}, "http://one.example/scim/v2", []string{"X-Forwarded-Host", "a/b?\"c"}, "http://one.example/scim/v2/Users/"},
+		{service.Options{TrustedProxies: proxies, BaseURL: "https://scim.acme.example/x/"}, "http://one.example/scim/v2", []string{"X-Forwarded-Host", "other.example"}, "https://scim.acme.example/x/Users/"},
 		{service.Options{BaseURL: "https://scim.acme.example/x/"}, "http://one.example/scim/v2", nil, "https://scim.acme.example/x/Users/"},
 		{service.Options{Prefix: "/"}, "http://one.example", nil, "http://one.example/Users/"},
 		{service.Options{Prefix: "/a/b/"}, "http://one.example/a/b", nil, "http://one.example/a/b/Users/"},
