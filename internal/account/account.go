@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"lockstep/internal/scim"
 	"lockstep/internal/secret"
 )
 
@@ -72,8 +71,8 @@ type Settings struct {
 	// RatePerSecond is how many SCIM requests a second the account may send;
 	// 0 is no limit.
 	RatePerSecond float64 `json:"ratePerSecond"`
-	// CustomAttributes are attributes of the Freshservice extension beyond those
-	// that every account has.
+	// CustomAttributes are attributes of extensions beyond those that every
+	// account has, declared by the administrator or learnt from clients.
 	CustomAttributes []CustomAttribute `json:"customAttributes,omitempty"`
 }
 
@@ -117,33 +116,6 @@ type NewAgents struct {
 	Roles []string `json:"roles,omitempty"`
 	// Occasional makes new agents occasional ones, who take no full licence.
 	Occasional bool `json:"occasional"`
-}
-
-// A CustomAttribute is an attribute of an account's own.
-type CustomAttribute struct {
-	Name        string             `json:"name"`
-	Type        scim.AttributeType `json:"type"`
-	MultiValued bool               `json:"multiValued,omitempty"`
-	CaseExact   bool               `json:"caseExact,omitempty"`
-	// Field is the name of the Freshservice custom field it is written to, empty
-	// when lockstep alone keeps it.
-	Field string `json:"field,omitempty"`
-	// Learnt marks an attribute that a client sent before anyone declared it.
-	Learnt bool `json:"learnt,omitempty"`
-}
-
-// Attribute returns the attribute as SCIM describes it.
-func (c CustomAttribute) Attribute() *scim.Attribute {
-	return &scim.Attribute{Name: c.Name, Type: c.Type, MultiValued: c.MultiValued, CaseExact: c.CaseExact}
-}
-
-// Attributes returns the custom attributes as SCIM describes them.
-func (s *Settings) Attributes() []*scim.Attribute {
-	list := make([]*scim.Attribute, len(s.CustomAttributes))
-	for i, c := range s.CustomAttributes {
-		list[i] = c.Attribute()
-	}
-	return list
 }
 
 // An Owner is the agent an API key belongs to. Freshservice lets a key do what
@@ -230,10 +202,10 @@ func (s *Settings) check() error {
 		return &InvalidError{"settings.ratePerSecond", "", "it cannot be negative; 0 is no limit"}
 	}
 	for i, c := range s.CustomAttributes {
-		if c.Name == "" {
-			return &InvalidError{"settings.customAttributes", "", "an attribute needs a name"}
+		if err := c.check(); err != nil {
+			return err
 		}
-		if slices.ContainsFunc(s.CustomAttributes[:i], func(o CustomAttribute) bool { return o.Name == c.Name }) {
+		if slices.ContainsFunc(s.CustomAttributes[:i], c.same) {
 			return &InvalidError{"settings.customAttributes", c.Name, "two attributes have this name"}
 		}
 	}

@@ -83,6 +83,10 @@ type AccountChange struct {
 	ConversionBudgetPerDay *int               `json:"conversionBudgetPerDay,omitempty"`
 	Strict                 *bool              `json:"strict,omitempty"`
 	RatePerSecond          *float64           `json:"ratePerSecond,omitempty"`
+	// CustomAttributes are added, each in place of one of the same name;
+	// RemoveCustomAttributes are no longer described.
+	CustomAttributes       []account.CustomAttribute `json:"customAttributes,omitempty"`
+	RemoveCustomAttributes []account.CustomAttribute `json:"removeCustomAttributes,omitempty"`
 }
 
 // NewReconciliation starts one: Mode is report, adopt or repair.

@@ -21,6 +21,7 @@ func (e *env) accountAddFreshservice() *cobra.Command {
 	n := api.NewAccount{Kind: account.KindFreshservice}
 	s := account.DefaultSettings(account.KindFreshservice)
 	var keyFile, groups, departments, locations string
+	var custom []string
 	c := &cobra.Command{
 		Use:   "freshservice",
 		Short: "Add a Freshservice account",
@@ -45,6 +46,9 @@ its owner is downgraded, deactivated or becomes an occasional agent.`,
 			}
 			n.APIKey = key
 			s.Groups, s.UnknownDepartments, s.UnknownLocations = account.GroupsAs(groups), account.OnUnknown(departments), account.OnUnknown(locations)
+			if s.CustomAttributes, err = customAttributes(custom, "--custom-attribute"); err != nil {
+				return err
+			}
 			n.Settings = &s
 			return e.addAccount(c, n)
 		},
@@ -58,6 +62,7 @@ its owner is downgraded, deactivated or becomes an occasional agent.`,
 	f.StringVar(&groups, "groups", string(s.Groups), "what SCIM groups are: requesterGroups, agentGroups or off")
 	f.StringSliceVar(&s.NewAgents.Roles, "agent-role", nil, "role of new agents (repeatable)")
 	f.BoolVar(&s.NewAgents.Occasional, "occasional-agents", s.NewAgents.Occasional, "new agents are occasional ones; =false for full-time")
+	customAttributeFlag(f, &custom)
 	f.IntVar(&s.ConversionBudgetPerDay, "agent-budget", s.ConversionBudgetPerDay, "largest number of requesters turned into agents a day")
 	e.jsonFlag(c)
 	e.dataFlag(c)
@@ -66,16 +71,25 @@ its owner is downgraded, deactivated or becomes an occasional agent.`,
 
 func (e *env) accountAddEmbedded() *cobra.Command {
 	var strict bool
+	var rate float64
+	var custom []string
 	c := &cobra.Command{
 		Use: "embedded NAME", Short: "Add an embedded directory", Args: exactly("NAME"),
-		Example: "  lockstep account add embedded lab",
+		Example: `  lockstep account add embedded lab
+  lockstep account add embedded hr --custom-attribute urn:acme:hr:2.0:User:badge:integer`,
 		RunE: func(c *cobra.Command, args []string) error {
 			s := account.DefaultSettings(account.KindEmbedded)
-			s.Strict = strict
+			s.Strict, s.RatePerSecond = strict, rate
+			var err error
+			if s.CustomAttributes, err = customAttributes(custom, "--custom-attribute"); err != nil {
+				return err
+			}
 			return e.addAccount(c, api.NewAccount{Kind: account.KindEmbedded, Name: args[0], Settings: &s})
 		},
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "refuse attributes that no schema knows")
+	c.Flags().Float64Var(&rate, "rate", 0, "SCIM requests a second that the account may send; 0 is no limit")
+	customAttributeFlag(c.Flags(), &custom)
 	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c

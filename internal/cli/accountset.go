@@ -8,9 +8,26 @@ import (
 	"lockstep/internal/api"
 )
 
+func customAttributeFlag(f *pflag.FlagSet, list *[]string) {
+	f.StringArrayVar(list, "custom-attribute", nil, "extension attribute of the account's own, [URN:]NAME[:TYPE] (repeatable); URN defaults to the Freshservice extension, TYPE to string, [] behind it allows several values")
+}
+
+// customAttributes reads the values of a flag.
+func customAttributes(list []string, flag string) ([]account.CustomAttribute, error) {
+	var attributes []account.CustomAttribute
+	for _, s := range list {
+		c, err := account.ParseCustomAttribute(s)
+		if err != nil {
+			return nil, usage("%s %s: %v", flag, s, err)
+		}
+		attributes = append(attributes, c)
+	}
+	return attributes, nil
+}
+
 func (e *env) accountSet() *cobra.Command {
 	var departments, locations, groups string
-	var roles []string
+	var roles, custom, uncustom []string
 	var occasional, strict bool
 	var budget int
 	var rate float64
@@ -43,6 +60,7 @@ left out get it with the next change that a client sends of them.`,
 					ch.Strict = &strict
 				case "rate":
 					ch.RatePerSecond = &rate
+				case "custom-attribute", "remove-custom-attribute":
 				default:
 					given = false
 				}
@@ -50,6 +68,13 @@ left out get it with the next change that a client sends of them.`,
 			})
 			if !any {
 				return usage("nothing to change is given")
+			}
+			var err error
+			if ch.CustomAttributes, err = customAttributes(custom, "--custom-attribute"); err != nil {
+				return err
+			}
+			if ch.RemoveCustomAttributes, err = customAttributes(uncustom, "--remove-custom-attribute"); err != nil {
+				return err
 			}
 			a, err := e.client().ChangeAccount(c.Context(), args[0], ch)
 			if err != nil {
@@ -67,6 +92,8 @@ left out get it with the next change that a client sends of them.`,
 	f.IntVar(&budget, "agent-budget", 0, "largest number of people who become agents a day; 0 is none")
 	f.BoolVar(&strict, "strict", false, "refuse attributes that no schema knows")
 	f.Float64Var(&rate, "rate", 0, "SCIM requests a second that the account may send; 0 is no limit")
+	customAttributeFlag(f, &custom)
+	f.StringArrayVar(&uncustom, "remove-custom-attribute", nil, "[URN:]NAME of a custom attribute that is no longer described (repeatable); values stay")
 	e.jsonFlag(c)
 	e.dataFlag(c)
 	return c

@@ -103,6 +103,14 @@ func (s *Server) ChangeAccount(ctx context.Context, id string, c api.AccountChan
 		set(&st.ConversionBudgetPerDay, c.ConversionBudgetPerDay)
 		set(&st.Strict, c.Strict)
 		set(&st.RatePerSecond, c.RatePerSecond)
+		for _, attr := range c.RemoveCustomAttributes {
+			if !st.Undeclare(attr) {
+				return bad("account %q has no custom attribute %s", id, attr)
+			}
+		}
+		for _, attr := range c.CustomAttributes {
+			st.Declare(attr)
+		}
 		return nil
 	})
 	if err != nil {

@@ -189,9 +189,10 @@ func (h *hub) remove(id string) {
 // was: its client goes on as long as address and key are the same, since it
 // knows what is left of this minute's calls.
 func (h *hub) openAccount(a *account.Account, before *opened) (*opened, error) {
-	users, groups := scim.UserType(a.Settings.Attributes()...), scim.GroupType()
+	users, groups := a.Settings.Types()
 	acc := &service.Account{ID: a.ID, Name: a.Name, Users: users, Groups: groups, Strict: a.Settings.Strict,
-		Limits: service.Limits{RatePerSecond: a.Settings.RatePerSecond}}
+		Limits: service.Limits{RatePerSecond: a.Settings.RatePerSecond},
+		Learnt: learnt(a.Settings), OnLearn: func(l service.LearntAttribute) { h.learn(a.ID, l) }}
 	if a.Kind == account.KindEmbedded {
 		acc.Directory = h.db.Directory(a.ID)
 		return &opened{service: acc}, nil

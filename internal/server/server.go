@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -35,6 +36,9 @@ type Options struct {
 	// BaseURL is how clients reach the server from outside, without a path;
 	// empty: http://ADDRESS.
 	BaseURL string
+	// TrustedProxies are the networks of proxies whose X-Forwarded headers are
+	// believed.
+	TrustedProxies []netip.Prefix
 	// MasterKeyFile overrides DataDir/master.key.
 	MasterKeyFile string
 	// DrainTimeout bounds how long Stop waits for requests under way; 0 means
@@ -249,10 +253,11 @@ func Listen(address, flag string) (net.Listener, error) {
 
 func (s *Server) scimService() *service.Service {
 	return service.New(service.Options{
-		Accounts: s.hub,
-		BaseURL:  s.tenantBase(),
-		Log:      s.log,
-		Observe:  s.metrics.observeSCIM,
+		Accounts:       s.hub,
+		BaseURL:        s.tenantBase(),
+		TrustedProxies: s.o.TrustedProxies,
+		Log:            s.log,
+		Observe:        s.metrics.observeSCIM,
 	})
 }
 
