@@ -67,7 +67,7 @@ func newWorld(t *testing.T, o Options) *world {
 		w.users = append(w.users, r)
 	}
 	for i := range 5 {
-		o := scim.NewObject("schemas", []scim.Value{scim.URNGroup}, "displayName", fmt.Sprintf("Group %d", i%3))
+		o := scim.NewObject("schemas", []scim.Value{scim.URNGroup}, "displayName", fmt.Sprintf("Group %d", i))
 		var members []scim.Value
 		for _, u := range w.users[:i*2] {
 			members = append(members, scim.NewObject("value", u.ID))

@@ -105,7 +105,7 @@ var listDefects = []defect{
 }
 
 var errorDefects = []defect{
-	{name: "errors in plain text", want: "error-body error-content-type error-unauthorized error-no-endpoint error-syntax error-conflict filter-invalid duplicate-scim-type", http: replying(func(r *http.Request, _ string, a *reply) {
+	{name: "errors in plain text", want: "error-body error-content-type error-unauthorized error-no-endpoint error-syntax error-conflict filter-invalid duplicate-scim-type group-duplicate", http: replying(func(r *http.Request, _ string, a *reply) {
 		if a.status >= 400 {
 			a.raw = []byte("error")
 			a.header.Set("Content-Type", "text/plain")

@@ -288,7 +288,7 @@ var createDefects = []defect{
 			a.refuse(400, "invalidValue", "the user exists")
 		}
 	})},
-	{name: "a duplicate without scimType", want: "duplicate-scim-type", http: replying(func(_ *http.Request, _ string, a *reply) {
+	{name: "a duplicate without scimType", want: "duplicate-scim-type group-duplicate", http: replying(func(_ *http.Request, _ string, a *reply) {
 		if a.status == 409 {
 			a.body.Delete("scimType")
 		}
