@@ -204,12 +204,13 @@ func (b *Bridge) dropRefused(t *translation, fields Fields, e *APIError, update 
 		name, o := t.named(f.Field)
 		remove(fields, name)
 		structural := f.Code == "invalid_field" || f.Code == "readonly_field" || f.Code == "inaccessible_field"
-		if update && structural || name == "external_id" {
+		// One externalId that is taken is no reason to send no other.
+		if update && structural || name == "external_id" && f.Code != "duplicate_value" {
 			b.learnedMu.Lock()
 			b.learned[t.kind][name] = true
 			b.learnedMu.Unlock()
 		}
-		if f.Code == "duplicate_value" {
+		if f.Code == "duplicate_value" && name == "secondary_emails" {
 			t.note(o.attribute, o.value, "email_taken", "%s belongs to somebody else in Freshservice; it is left out", o.value)
 			continue
 		}
