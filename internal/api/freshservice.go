@@ -108,7 +108,7 @@ type Reconciliation struct {
 	Expected int `json:"expected"`
 	Compared int `json:"compared"`
 	Unknown  int `json:"unknown"`
-	// Drifted is how many people differ, Failed how many of them could not be
+	// Drifted is how many people and groups differ, Failed how many of them could not be
 	// put right.
 	Drifted     int            `json:"drifted"`
 	Failed      int            `json:"failed"`
@@ -119,9 +119,12 @@ type Reconciliation struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Drifted is one person who is otherwise in Freshservice than lockstep wrote.
+// Drifted is one person or group that is otherwise in Freshservice than lockstep
+// wrote.
 type Drifted struct {
-	ID         string  `json:"id"`
+	ID string `json:"id"`
+	// Type is User or Group; UserName is a group's displayName.
+	Type       string  `json:"type"`
 	UserName   string  `json:"userName"`
 	Attributes []Drift `json:"attributes"`
 	// Outcome is found, adopted, repaired or failed, with Problem saying why.

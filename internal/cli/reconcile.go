@@ -20,8 +20,8 @@ func (e *env) accountReconcile() *cobra.Command {
 	c := &cobra.Command{
 		Use: "reconcile ACCOUNT", Short: "Compare Freshservice with what lockstep wrote there", Args: exactly("ACCOUNT"),
 		Long: `Lists the people of Freshservice, a call for every 100 of them, and compares
-everybody whom a client has written with what was written. Without a flag it
-only reports; it ends with 3 when anything differs.
+everybody whom a client has written with what was written, and the groups with
+their members. Without a flag it only reports; it ends with 3 when anything differs.
 
   --adopt   takes Freshservice's values for the right ones
   --repair  writes once more what clients had written
@@ -105,10 +105,13 @@ func (e *env) reconcileProgress(r *api.Reconciliation) {
 
 func (e *env) showReconciliation(id string, r *api.Reconciliation) error {
 	if len(r.People) > 0 {
-		t := e.table("PERSON", "ATTRIBUTE", "LOCKSTEP WROTE", "FRESHSERVICE HAS", "NOW")
+		t := e.table("WHO", "ATTRIBUTE", "LOCKSTEP WROTE", "FRESHSERVICE HAS", "NOW")
 		for _, p := range r.People {
 			for i, a := range p.Attributes {
 				who, what := p.UserName, p.Outcome
+				if p.Type == "Group" {
+					who = "group " + who
+				}
 				if i > 0 {
 					who, what = "", ""
 				}
@@ -121,7 +124,7 @@ func (e *env) showReconciliation(id string, r *api.Reconciliation) error {
 		t.Render()
 	}
 	if more := r.Drifted - len(r.People); more > 0 {
-		fmt.Fprintf(e.out, "… and %d more people. By attribute:\n", more)
+		fmt.Fprintf(e.out, "… and %d more. By attribute:\n", more)
 		for _, a := range slices.Sorted(maps.Keys(r.ByAttribute)) {
 			fmt.Fprintf(e.out, "  %6d  %s\n", r.ByAttribute[a], a)
 		}
@@ -130,7 +133,7 @@ func (e *env) showReconciliation(id string, r *api.Reconciliation) error {
 	if r.Mode != "report" {
 		differ = "differed"
 	}
-	fmt.Fprintf(e.out, "%d people are in Freshservice; %d of them were written through lockstep, and %d %s.", r.Listed, r.Compared, r.Drifted, differ)
+	fmt.Fprintf(e.out, "%d people are in Freshservice, %d of them written through lockstep. %d people or groups %s.", r.Listed, r.Compared, r.Drifted, differ)
 	if r.Unknown > 0 {
 		fmt.Fprintf(e.out, " %d were not known here yet.", r.Unknown)
 	}

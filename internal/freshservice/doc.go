@@ -16,8 +16,8 @@
 // translate.go turns a SCIM user into Freshservice's fields and view.go the
 // other way; job.go makes an existing person what a client wrote, with as few
 // calls as it takes; manager.go repairs references; inventory.go lists
-// Freshservice; refusal.go turns its refusals into SCIM errors; key.go looks at
-// the API key.
+// Freshservice; drift.go and reconcile.go compare it with what was written;
+// refusal.go turns its refusals into SCIM errors; key.go looks at the API key.
 //
 // # What the bridge promises
 //
@@ -32,5 +32,6 @@
 //     taken, with an error of type Uniqueness.
 //   - Freshservice's own changes show after the next listing
 //     ([Settings].InventoryMaxAge); in people whom a client has written only
-//     the attributes that changed.
+//     the attributes that changed. What the client had written is kept until
+//     [Bridge.Reconcile] or the next write settles it.
 package freshservice

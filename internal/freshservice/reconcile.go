@@ -32,10 +32,13 @@ const (
 	DriftFailed   Outcome = "failed"
 )
 
-// A PersonDrift is what drifted about one person. A person whom Freshservice no
-// longer has is one Drift of the field "id".
+// A PersonDrift is what drifted about one person or group. A person whom
+// Freshservice no longer has is one Drift of the field "id". Of a group's members
+// a Drift names those whom only lockstep has, and those whom only Freshservice has.
 type PersonDrift struct {
-	ID         string  `json:"id"`
+	ID string `json:"id"`
+	// Type is User or Group; UserName is a group's displayName.
+	Type       string  `json:"type"`
 	UserName   string  `json:"userName"`
 	Attributes []Drift `json:"attributes"`
 	Outcome    Outcome `json:"outcome"`
@@ -53,7 +56,7 @@ type Reconciliation struct {
 	Expected int `json:"expected"`
 	Compared int `json:"compared"`
 	Unknown  int `json:"unknown"`
-	// Drifted is how many people differ, Failed how many of them could not be
+	// Drifted is how many people and groups differ, Failed how many of them could not be
 	// put right.
 	Drifted int `json:"drifted"`
 	Failed  int `json:"failed"`
@@ -102,7 +105,9 @@ func (b *Bridge) Reconcile(ctx context.Context, o ReconcileOptions) (Reconciliat
 			asked = b.now()
 		}
 	}
-	err = r.gone(ctx)
+	if err = r.gone(ctx); err == nil {
+		err = r.groups(ctx)
+	}
 	r.progress()
 	return r.sum, err
 }
@@ -172,7 +177,7 @@ func (r *reconciliation) person(ctx context.Context, p *Person, asked time.Time)
 	if err != nil || len(drift) == 0 {
 		return err
 	}
-	d := PersonDrift{ID: id, UserName: rec.Resource.Peek().Text("userName"), Attributes: drift, Outcome: DriftFound}
+	d := PersonDrift{ID: id, Type: "User", UserName: rec.Resource.Peek().Text("userName"), Attributes: drift, Outcome: DriftFound}
 	switch r.o.Mode {
 	case AdoptDrift:
 		d.Outcome, err = DriftAdopted, b.adoptDrift(ctx, rec, k, p, drift)
@@ -332,7 +337,7 @@ func (r *reconciliation) missing(ctx context.Context, id string) error {
 		return b.refuse(err, nil)
 	}
 	r.sum.Compared++
-	d := PersonDrift{ID: id, UserName: rec.Resource.Peek().Text("userName"), Outcome: DriftFound,
+	d := PersonDrift{ID: id, Type: "User", UserName: rec.Resource.Peek().Text("userName"), Outcome: DriftFound,
 		Attributes: []Drift{{"id", "id", id, ""}}}
 	if r.o.Mode != ReportDrift {
 		d.Outcome = DriftAdopted

@@ -216,3 +216,72 @@ func TestReconcileIsCheap(t *testing.T) {
 		t.Errorf("%d writes", calls)
 	}
 }
+
+// Members who were put in or taken out in Freshservice, and a new name.
+func TestReconcileGroups(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []freshservice.GroupMapping{freshservice.RequesterGroups, freshservice.AgentGroups} {
+		for _, mode := range []freshservice.ReconcileMode{freshservice.AdoptDrift, freshservice.RepairDrift} {
+			t.Run(string(kind)+" "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				a := open(t, setup{desk: desk.Options{Seed: company()}, settings: freshservice.Settings{Groups: kind}}).warm()
+				var ids []string
+				for _, name := range []string{"in", "out", "both"} {
+					ids = append(ids, a.create(fmt.Sprintf(`{"userName":"%s@acme.example","name":{"givenName":"G"},"urn:ietf:params:scim:schemas:extension:freshservice:2.0:User":{"isAgent":%v}}`, name, kind == freshservice.AgentGroups)).ID)
+				}
+				g, err := a.createGroup("Team")
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.edit(g.ID, []string{ids[1], ids[2]}, nil)
+				if sum, drift := a.reconcile(freshservice.ReportDrift); sum.Drifted != 0 {
+					t.Fatalf("before: %+v", drift)
+				}
+				group, _ := parse(g.ID)
+				in, _ := parse(ids[0])
+				out, _ := parse(ids[1])
+				both, _ := parse(ids[2])
+				wire := freshservice.AgentGroup
+				if kind == freshservice.RequesterGroups {
+					wire = freshservice.RequesterGroup
+					err = a.client.AddGroupMember(t.Context(), group, in)
+					if err == nil {
+						err = a.client.RemoveGroupMember(t.Context(), group, out)
+					}
+				} else {
+					_, err = a.client.UpdateGroup(t.Context(), wire, group, freshservice.Fields{"members": []int64{in, both}})
+				}
+				if err == nil {
+					_, err = a.client.UpdateGroup(t.Context(), wire, group, freshservice.Fields{"name": "Crew"})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, drift := a.reconcile(freshservice.ReportDrift)
+				want := []freshservice.Drift{
+					{Attribute: "displayName", Field: "name", Lockstep: "Team", Freshservice: "Crew"},
+					{Attribute: "members", Field: "members", Lockstep: "out@acme.example", Freshservice: "in@acme.example"},
+				}
+				if len(drift) != 1 || drift[0].Type != "Group" || !slices.Equal(drift[0].Attributes, want) {
+					t.Fatalf("found %+v", drift)
+				}
+				a.reconcile(mode)
+				name, member := "Team", ids[1]
+				if mode == freshservice.AdoptDrift {
+					name, member = "Crew", ids[0]
+				}
+				there, err := a.client.Group(t.Context(), wire, group)
+				if err != nil || there.Name != name {
+					t.Errorf("the group is %+v, %v", there, err)
+				}
+				members := slices.Sorted(slices.Values([]string{member, ids[2]}))
+				if got := slices.Sorted(slices.Values(a.members(g.ID))); !slices.Equal(got, members) {
+					t.Errorf("members over SCIM %v, want %v", got, members)
+				}
+				if sum, drift := a.reconcile(freshservice.ReportDrift); sum.Drifted != 0 {
+					t.Errorf("left: %+v", drift)
+				}
+			})
+		}
+	}
+}

@@ -64,7 +64,7 @@ func TestOnTheStore(t *testing.T) {
 		t.Skip("these are those tests, or there is no time for them")
 	}
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.count=1", "-rapid.checks=40", "-rapid.nofailfile")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.count=1", "-rapid.checks=15", "-rapid.nofailfile")
 	cmd.Env = append(os.Environ(), onStore+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -122,7 +122,7 @@ func (rs *reconciliations) found(r *reconciliation, d freshservice.PersonDrift) 
 	if len(r.state.People) == maxDrifted {
 		return
 	}
-	p := api.Drifted{ID: d.ID, UserName: d.UserName, Outcome: string(d.Outcome), Problem: d.Problem}
+	p := api.Drifted{ID: d.ID, Type: d.Type, UserName: d.UserName, Outcome: string(d.Outcome), Problem: d.Problem}
 	for _, a := range d.Attributes {
 		p.Attributes = append(p.Attributes, api.Drift(a))
 	}
