@@ -106,8 +106,7 @@ func (s *Service) Add(ctx context.Context, a Account) (*Account, error) {
 			s.changes.Add(1)
 			return &a, nil
 		}
-		var exists *ExistsError
-		if !errors.As(err, &exists) {
+		if _, ok := errors.AsType[*ExistsError](err); !ok {
 			return nil, fmt.Errorf("add account %s: %w", a.ID, err)
 		}
 	}

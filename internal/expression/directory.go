@@ -187,9 +187,10 @@ func evalStringFromSid(n *Node, s scope) (Value, error) {
 		return Value{}, e
 	}
 	authority := binary.BigEndian.Uint64(sid[:8]) & (1<<48 - 1)
-	out := "S-" + strconv.Itoa(int(sid[0])) + "-" + strconv.FormatUint(authority, 10)
+	var out strings.Builder
+	out.WriteString("S-" + strconv.Itoa(int(sid[0])) + "-" + strconv.FormatUint(authority, 10))
 	for sub := sid[8:]; len(sub) > 0; sub = sub[4:] {
-		out += "-" + strconv.FormatUint(uint64(binary.LittleEndian.Uint32(sub)), 10)
+		out.WriteString("-" + strconv.FormatUint(uint64(binary.LittleEndian.Uint32(sub)), 10))
 	}
-	return Text(out), nil
+	return Text(out.String()), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -206,14 +207,14 @@ func (p *Program) Node() *Node { return p.root }
 
 // References returns the names of the attributes the expression reads, in
 // order of first use.
-func (p *Program) References() []string { return p.references[:len(p.references):len(p.references)] }
+func (p *Program) References() []string { return slices.Clip(p.references) }
 
 // Parameters returns the names of the job parameters the expression needs, in
 // order of first use.
-func (p *Program) Parameters() []string { return p.parameters[:len(p.parameters):len(p.parameters)] }
+func (p *Program) Parameters() []string { return slices.Clip(p.parameters) }
 
 // Warnings returns what is doubtful about the expression.
-func (p *Program) Warnings() []Warning { return p.warnings[:len(p.warnings):len(p.warnings)] }
+func (p *Program) Warnings() []Warning { return slices.Clip(p.warnings) }
 
 // Redacted reports whether logs must not show the expression's value.
 func (p *Program) Redacted() bool { return p.redacted }

@@ -36,7 +36,7 @@ func evalRandomString(n *Node, s scope) (Value, error) {
 		return Value{}, n.fail(ErrorValue, "Length of RandomString is %d; it has to be between 0 and %d", length, maxRandomLength)
 	}
 	classes := [...]string{digits, specials, capitals, smalls}
-	all := ""
+	var all strings.Builder
 	chosen := make([]byte, 0, length)
 	left := length
 	for i, class := range classes {
@@ -46,7 +46,7 @@ func evalRandomString(n *Node, s scope) (Value, error) {
 			}
 			return r
 		}, class)
-		all += classes[i]
+		all.WriteString(classes[i])
 		least := numbers[i+1]
 		switch name := n.parameterName(i + 1); {
 		case least < 0:
@@ -58,7 +58,7 @@ func evalRandomString(n *Node, s scope) (Value, error) {
 		}
 		left -= least
 	}
-	if left > 0 && all == "" {
+	if left > 0 && all.String() == "" {
 		return Value{}, n.fail(ErrorValue, "CharactersToAvoid of RandomString leaves no character")
 	}
 	source := s.env.random()
@@ -67,7 +67,7 @@ func evalRandomString(n *Node, s scope) (Value, error) {
 			return Value{}, n.noRandom(err)
 		}
 	}
-	if chosen, err = pick(source, chosen, all, left); err != nil {
+	if chosen, err = pick(source, chosen, all.String(), left); err != nil {
 		return Value{}, n.noRandom(err)
 	}
 	for i := len(chosen) - 1; i > 0; i-- { // Fisher and Yates

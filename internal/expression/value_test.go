@@ -160,7 +160,7 @@ func TestCompareOrdinal(t *testing.T) {
 // The quick way for Latin text gives what the general one gives, and nothing
 // with a mark is left over.
 func TestNormalizeDiacriticsLaws(t *testing.T) {
-	for r := rune(0); r < 0x3000; r++ {
+	for r := range rune(0x3000) {
 		s := "a" + string(r) + "e\u0301" + string(r)
 		if got, want := normalizeDiacritics(s), decompose(s); got != want {
 			t.Errorf("%U: got %q, want %q", r, got, want)

@@ -108,8 +108,7 @@ func (e *MappingError) Error() string {
 	if e.Target != "" {
 		text = e.Target + ": " + text
 	}
-	var x *expression.Error
-	if errors.As(e.Err, &x) {
+	if x, ok := errors.AsType[*expression.Error](e.Err); ok {
 		for line := range strings.Lines(x.Caret()) {
 			text += "\n    " + strings.TrimRight(line, "\n")
 		}

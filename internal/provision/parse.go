@@ -111,8 +111,7 @@ func suits(v expression.Value, d *AttributeDefinition) error {
 
 func publicError(err error) *PublicError {
 	e := &PublicError{Code: string(expression.ErrorType), Message: err.Error(), Target: "expression", Details: []PublicErrorDetail{}}
-	var x *expression.Error
-	if errors.As(err, &x) {
+	if x, ok := errors.AsType[*expression.Error](err); ok {
 		e.Code = string(x.Kind)
 		e.Details = append(e.Details, PublicErrorDetail{Code: "position", Message: x.Caret(), Target: strconv.Itoa(x.Pos)})
 	}

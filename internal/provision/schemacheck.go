@@ -135,8 +135,7 @@ func (c *mappingCheck) run() {
 
 func (c *mappingCheck) invalid(a *AttributeMapping, err error) {
 	code, fix := "invalid", ""
-	var e *expression.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*expression.Error](err); ok {
 		code, fix = "expression-invalid", e.Hint
 		c.add(IssueError, code, a.TargetAttributeName, fix, "%s\n%s", e.Message, e.Caret())
 		return

@@ -195,8 +195,7 @@ func (d *schemaReader) expected(what string, found jsontext.Kind) error {
 func (d *schemaReader) syntax(err error) error {
 	e := &SchemaError{Message: "this is not valid JSON: " + err.Error()}
 	offset := d.InputOffset()
-	var s *jsontext.SyntacticError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		e.Path, offset = dotted(s.JSONPointer), s.ByteOffset
 		e.Message = "this is not valid JSON: " + s.Err.Error()
 		if errors.Is(s.Err, jsontext.ErrDuplicateName) {

@@ -305,11 +305,12 @@ func (g *FilterGroup) String() string {
 
 // String returns the clause in words: department EQUALS "Sales".
 func (c *FilterClause) String() string {
-	s := c.SourceOperandName + " " + c.OperatorName
+	var s strings.Builder
+	s.WriteString(c.SourceOperandName + " " + c.OperatorName)
 	if c.TargetOperand != nil {
 		for _, v := range c.TargetOperand.Values {
-			s += " " + strconv.Quote(v)
+			s.WriteString(" " + strconv.Quote(v))
 		}
 	}
-	return s
+	return s.String()
 }

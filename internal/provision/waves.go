@@ -1,5 +1,7 @@
 package provision
 
+import "slices"
+
 // waves orders the creates of a plan so that a manager exists before the people
 // who report to them: then one request creates a person together with the
 // reference. It keeps two numbers per create, not the objects.
@@ -64,11 +66,11 @@ func (w *waves) assign() map[int64]int {
 			}
 			k = next
 		}
-		for i := len(chain) - 1; i >= 0; i-- {
+		for _, c := range slices.Backward(chain) {
 			base++
-			depth[chain[i]] = base
+			depth[c] = base
 			if base > 0 {
-				out[w.seq[chain[i]]] = base
+				out[w.seq[c]] = base
 			}
 		}
 	}

@@ -106,8 +106,7 @@ func TestMasterKeyRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := LoadOrCreateMasterKey(path)
-			var kfe *KeyFileError
-			if !errors.As(err, &kfe) {
+			if _, ok := errors.AsType[*KeyFileError](err); !ok {
 				t.Fatalf("error = %v, want a *KeyFileError", err)
 			}
 			if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {

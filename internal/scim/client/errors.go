@@ -25,8 +25,7 @@ const maxDetail = 600
 func (c *Client) lost(ctx context.Context, k *call, err error, sent bool) error {
 	// The error of http.Client repeats the URL with its query, in which there
 	// are people's names.
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
 	if ctx.Err() != nil && !(k.writes() && sent) {

@@ -85,8 +85,7 @@ func (c *Client) send(ctx context.Context, k *call) (*answer, error) {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "the SCIM endpoint asks for patience",
 				slog.String("request", k.String()), slog.Duration("wait", wait))
 		}))
-	var e *scim.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*scim.Error](err); ok {
 		return nil, e
 	}
 	return a, err

@@ -276,11 +276,11 @@ func (s *scanner) swallowsRow(cell []byte) bool {
 	if s.columns < 4 {
 		return false
 	}
-	i := bytes.IndexByte(cell, '\n')
-	if i < 0 {
+	_, after, ok := bytes.Cut(cell, []byte{'\n'})
+	if !ok {
 		return false
 	}
-	for line := range bytes.Lines(cell[i+1:]) {
+	for line := range bytes.Lines(after) {
 		if bytes.Count(line, []byte{s.delimiter}) == s.columns-1 {
 			return true
 		}

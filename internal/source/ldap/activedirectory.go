@@ -252,12 +252,13 @@ func (r *reader) knownAmong(x *touched) (map[string]provision.StagedObject, erro
 func (r *reader) anyContainer(ids []string) (bool, error) {
 	found := false
 	err := batches(ids, nameBatch, func(ids []string) error {
-		any := "(|"
+		var any strings.Builder
+		any.WriteString("(|")
 		for _, id := range ids {
 			f, _ := r.server.idFilter(id)
-			any += f
+			any.WriteString(f)
 		}
-		req := r.subtree(both("(|(objectClass=organizationalUnit)(objectClass=container))", any+")"), "1.1")
+		req := r.subtree(both("(|(objectClass=organizationalUnit)(objectClass=container))", any.String()+")"), "1.1")
 		req.BaseDN = r.server.root
 		return r.pages(req, func(entries []*ldapv3.Entry) error {
 			found = found || len(entries) > 0
@@ -281,12 +282,13 @@ func (r *reader) restorable() ([]provision.Change, error) {
 	}
 	var list []provision.Change
 	err := batches(slices.Sorted(maps.Keys(types)), nameBatch, func(ids []string) error {
-		any := "(|"
+		var any strings.Builder
+		any.WriteString("(|")
 		for _, id := range ids {
 			f, _ := r.server.idFilter(id)
-			any += f
+			any.WriteString(f)
 		}
-		req := r.subtree(both("(isDeleted=TRUE)", any+")"), "objectGUID", "isRecycled")
+		req := r.subtree(both("(isDeleted=TRUE)", any.String()+")"), "objectGUID", "isRecycled")
 		req.BaseDN, req.Controls = r.server.root, []ldapv3.Control{ldapv3.NewControlMicrosoftShowDeleted()}
 		return r.pages(req, func(entries []*ldapv3.Entry) error {
 			for _, e := range entries {

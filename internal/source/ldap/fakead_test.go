@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -108,9 +109,7 @@ func (f *fakeAD) addUser(name, ou string, more map[string][]string) *adEntry {
 		"objectClass": {"top", "person", "organizationalPerson", "user"}, "objectCategory": {"CN=Person,CN=Schema"}, "cn": {name},
 		"sAMAccountName": {name}, "userPrincipalName": {name + "@corp.example"}, "userAccountControl": {"512"},
 	}
-	for k, v := range more {
-		attributes[k] = v
-	}
+	maps.Copy(attributes, more)
 	return f.put("CN="+name+","+ou, attributes)
 }
 

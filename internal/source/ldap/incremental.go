@@ -226,13 +226,14 @@ func (r *reader) fetch(t provision.ObjectType, ids []string) error {
 		return nil
 	}
 	return batches(ids, nameBatch, func(ids []string) error {
-		any := "(|"
+		var any strings.Builder
+		any.WriteString("(|")
 		for _, id := range ids {
 			if f, ok := r.server.idFilter(id); ok {
-				any += f
+				any.WriteString(f)
 			}
 		}
-		return r.pages(r.subtree(both(filter, any+")"), r.wanted()...), func(entries []*ldapv3.Entry) error {
+		return r.pages(r.subtree(both(filter, any.String()+")"), r.wanted()...), func(entries []*ldapv3.Entry) error {
 			return r.emit(t, entries)
 		})
 	})

@@ -65,16 +65,17 @@ func (r *reader) lookup(t provision.ObjectType, ref string) (*ldapv3.Entry, erro
 	}
 	value := ldapv3.EscapeFilter(ref)
 	ranked := r.source.namesOf(t)
-	any := "(|"
+	var any strings.Builder
+	any.WriteString("(|")
 	for _, names := range ranked {
 		for _, name := range names {
-			any += "(" + name + "=" + value + ")"
+			any.WriteString("(" + name + "=" + value + ")")
 		}
 	}
 	byID, isID := v.idFilter(ref)
-	any += byID + ")"
+	any.WriteString(byID + ")")
 	var found []*ldapv3.Entry
-	err := r.pages(r.subtree(both(v.filter(t), any), r.wanted()...), func(entries []*ldapv3.Entry) error {
+	err := r.pages(r.subtree(both(v.filter(t), any.String()), r.wanted()...), func(entries []*ldapv3.Entry) error {
 		found = append(found, entries...)
 		if len(found) > 100 {
 			return errStopped // ref is not a name that tells people apart

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,7 +160,7 @@ func (s *session) pages(req ldapv3.SearchRequest, size int, fn func([]*ldapv3.En
 	for {
 		req.Controls = extra
 		if s.controls[ldapv3.ControlTypePaging] {
-			req.Controls = append(extra[:len(extra):len(extra)], paging)
+			req.Controls = append(slices.Clip(extra), paging)
 		}
 		res, err := s.Search(&req)
 		if err != nil {
@@ -219,11 +220,12 @@ func (v *server) id(rec *attribute.LDAPEntry) string {
 
 // both joins filters with and.
 func both(filters ...string) string {
-	s := "(&"
+	var s strings.Builder
+	s.WriteString("(&")
 	for _, f := range filters {
-		s += f
+		s.WriteString(f)
 	}
-	return s + ")"
+	return s.String() + ")"
 }
 
 // batches calls fn with up to n elements of list at a time.

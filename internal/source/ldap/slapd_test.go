@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"iter"
+	"maps"
 	"math/big"
 	"net"
 	"net/url"
@@ -290,9 +291,7 @@ func (s *slapd) add(dn string, attributes map[string][]string) {
 func (s *slapd) addPerson(uid string, more map[string][]string) string {
 	s.t.Helper()
 	attributes := map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {strings.ToUpper(uid)}, "sn": {uid}, "mail": {uid + "@corp.example"}}
-	for name, values := range more {
-		attributes[name] = values
-	}
+	maps.Copy(attributes, more)
 	s.add(personDN(uid), attributes)
 	return personDN(uid)
 }
