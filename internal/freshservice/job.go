@@ -52,7 +52,7 @@ func (j *job) run(ctx context.Context) error {
 			b.returnAgent(ctx)
 		}
 	}
-	if j.t, err = b.translate(ctx, kind, j.now, false, nil); err == nil {
+	if j.t, err = b.translate(ctx, kind, j.now, false, j.sameManager()); err == nil {
 		err = b.freeSecondary(ctx, j.t, j.id)
 	}
 	if err != nil {
@@ -100,6 +100,16 @@ func (j *job) run(ctx context.Context) error {
 	}
 	if reactivates {
 		b.rejoinGroups(ctx, j.id)
+	}
+	return nil
+}
+
+// sameManager tells translate whom the reference to the manager means, as long
+// as it stays as it was and Freshservice has one: most changes are of something
+// else.
+func (j *job) sameManager() *translation {
+	if p := j.k.Person; j.before != nil && p.Active && p.ReportingManagerID != 0 {
+		return &translation{reference: managerOf(j.before.Peek().Child(scim.URNEnterprise)), manager: p.ReportingManagerID}
 	}
 	return nil
 }
