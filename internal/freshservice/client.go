@@ -197,8 +197,7 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, http.Header, error) {
 		c.mu.Unlock()
 		c.log.Warn("Freshservice call failed, trying again", "call", r.method+" "+r.route, "pause", pause, "error", err)
 	}))
-	var permanent *backoff.PermanentError
-	if errors.As(err, &permanent) {
+	if permanent, ok := errors.AsType[*backoff.PermanentError](err); ok {
 		err = permanent.Unwrap()
 	}
 	if err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
@@ -216,8 +215,7 @@ func repeatable(ctx context.Context, method string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	var t *TransportError
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*TransportError](err); ok {
 		return !t.Unknown || method != http.MethodPost
 	}
 	var a *APIError
@@ -309,8 +307,7 @@ func transportError(r call, err error) *TransportError {
 	dialling := errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
 	var timeout interface{ Timeout() bool }
 	// The error of http.Client repeats the whole URL; the route says enough.
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return &TransportError{Method: r.method, Route: r.route, Err: err,

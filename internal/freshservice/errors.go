@@ -157,8 +157,7 @@ func (e *TransportError) Unwrap() error { return e.Err }
 // outcomeUnknown reports whether the call that failed with err may have been
 // carried out.
 func outcomeUnknown(err error) bool {
-	var t *TransportError
-	if errors.As(err, &t) {
+	if t, ok := errors.AsType[*TransportError](err); ok {
 		return t.Unknown
 	}
 	var a *APIError

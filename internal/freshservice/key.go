@@ -53,8 +53,7 @@ func (e *CredentialError) Error() string {
 		return fmt.Sprintf("the API key of %s belongs to an occasional agent, and such keys may expire within a day; use a full-time administrator's key", e.Domain)
 	}
 	s := fmt.Sprintf("%s cannot be reached; check the name, the network and the proxy", e.Domain)
-	var t *TransportError
-	if errors.As(e.Err, &t) {
+	if t, ok := errors.AsType[*TransportError](e.Err); ok {
 		s += fmt.Sprintf(" (%v)", t.Err)
 	}
 	return s
@@ -132,8 +131,7 @@ func orNone(list []string) string {
 // credentialError tells a wrong key from a wrong domain from a dead line.
 func credentialError(domain string, err error) error {
 	reason := Unreachable
-	var e *APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*APIError](err); ok {
 		switch {
 		case e.Status == http.StatusUnauthorized:
 			reason = KeyRejected
@@ -192,8 +190,7 @@ func (b *Bridge) examineKey() {
 	}
 	b.background(func(ctx context.Context) {
 		_, warnings, err := CheckKey(ctx, b.client)
-		var c *CredentialError
-		if errors.As(err, &c) {
+		if c, ok := errors.AsType[*CredentialError](err); ok {
 			b.report(c)
 		} else if err == nil && len(warnings) > 0 {
 			b.report(&CredentialError{Reason: warnings[0].Code, Domain: b.client.domain, Err: errors.New(warnings[0].Message)})

@@ -319,8 +319,7 @@ func TestFreshservicesRefusals(t *testing.T) {
 	a.mu.Lock()
 	var reason []freshservice.CredentialReason
 	for _, err := range a.failures {
-		var c *freshservice.CredentialError
-		if errors.As(err, &c) {
+		if c, ok := errors.AsType[*freshservice.CredentialError](err); ok {
 			reason = append(reason, c.Reason)
 		}
 	}

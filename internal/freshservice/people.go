@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -294,9 +295,7 @@ func pages[T any](ctx context.Context, c *Client, route, path, name string, filt
 	return func(yield func(listPage[T], error) bool) {
 		for number := max(1, first); ; number++ {
 			query := url.Values{"page": {strconv.Itoa(number)}, "per_page": {strconv.Itoa(perPage)}}
-			for k, v := range filter {
-				query[k] = v
-			}
+			maps.Copy(query, filter)
 			body, header, err := c.do(ctx, call{method: http.MethodGet, route: route, path: path, query: query})
 			page := listPage[T]{number: number}
 			if err == nil {

@@ -259,7 +259,7 @@ func (b *Bridge) readDepartments(ctx context.Context) ([]named, error) {
 	list, err := b.client.Departments(ctx)
 	out := make([]named, len(list))
 	for i, d := range list {
-		out[i] = named{d.ID, d.Name}
+		out[i] = named(d)
 	}
 	return out, err
 }

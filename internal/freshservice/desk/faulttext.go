@@ -25,7 +25,7 @@ func ParseFault(s string) (Fault, error) {
 		return wrong("it lacks =KIND")
 	}
 	var f Fault
-	for _, word := range strings.Fields(where) {
+	for word := range strings.FieldsSeq(where) {
 		switch {
 		case strings.HasPrefix(word, "/"):
 			if f.Path = word; !strings.HasPrefix(word, "/api/") {
