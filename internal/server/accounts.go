@@ -174,12 +174,12 @@ func (s *Server) RotateKey(ctx context.Context, id string, k api.NewKey) (*api.C
 	if err != nil {
 		return nil, err
 	}
-	rotated, err := s.accounts.RotateKey(ctx, id, next.APIKey, owner)
-	if err != nil {
+	if _, err := s.accounts.RotateKey(ctx, id, next.APIKey, owner); err != nil {
 		return nil, err
 	}
 	status, message := stateOf(owner, nil)
-	if rotated, err = s.accounts.SetState(ctx, id, status, message); err != nil {
+	rotated, err := s.accounts.SetState(ctx, id, status, message)
+	if err != nil {
 		return nil, err
 	}
 	s.hub.drop(id)
