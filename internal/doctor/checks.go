@@ -170,7 +170,7 @@ func unknownDepartment(e *Evidence) *Finding {
 	return &Finding{ID: "FS-06", Severity: Warning, Count: n, Sample: values,
 		Title:       "Departments that Freshservice does not have",
 		Explanation: "A department is found by its exact name. These people were written without one: " + strings.Join(values, ", ") + ".",
-		Fix:         "Create the department in Freshservice, correct the name in the directory, or let lockstep create it: `lockstep account add … --unknown-departments create`."}
+		Fix:         "Create the department in Freshservice, correct the name in the directory, or let lockstep create it: `lockstep account set ACCOUNT --unknown-departments create`."}
 }
 
 func unknownLocation(e *Evidence) *Finding {
@@ -181,7 +181,7 @@ func unknownLocation(e *Evidence) *Finding {
 	return &Finding{ID: "FS-07", Severity: Warning, Count: n, Sample: values,
 		Title:       "Locations that Freshservice does not have",
 		Explanation: "These people were written without a location: " + strings.Join(values, ", ") + ".",
-		Fix:         "Create the location in Freshservice, or let lockstep create it: `lockstep account add … --unknown-locations create`."}
+		Fix:         "Create the location in Freshservice, or let lockstep create it: `lockstep account set ACCOUNT --unknown-locations create`."}
 }
 
 func managerMissing(e *Evidence) *Finding {
