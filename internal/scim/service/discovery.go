@@ -9,6 +9,10 @@ import (
 	"lockstep/internal/scim"
 )
 
+// cursorTimeout is for how many seconds a cursor is good at least. Ours hold all
+// that is needed to go on, so they outlive even a restart.
+const cursorTimeout = 24 * 60 * 60
+
 // serviceProviderConfig answers GET /ServiceProviderConfig (RFC 7643 section
 // 5, RFC 9865 section 4).
 func (q *request) serviceProviderConfig() error {
@@ -28,7 +32,8 @@ func (q *request) serviceProviderConfig() error {
 	o.Set("sort", scim.NewObject("supported", true))
 	o.Set("etag", scim.NewObject("supported", true))
 	o.Set("pagination", scim.NewObject("cursor", true, "index", true, "defaultPaginationMethod", "index",
-		"defaultPageSize", number(int64(l.DefaultPage)), "maxPageSize", number(int64(l.MaxPage))))
+		"defaultPageSize", number(int64(l.DefaultPage)), "maxPageSize", number(int64(l.MaxPage)),
+		"cursorTimeout", number(cursorTimeout)))
 	o.Set("authenticationSchemes", []scim.Value{scim.NewObject(
 		"type", "oauthbearertoken",
 		"name", "Secret token",

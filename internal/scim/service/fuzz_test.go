@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -86,6 +87,90 @@ func FuzzBody(f *testing.F) {
 			if req[1] == "/Bulk" && strings.Contains(w.Body.String(), `"status":"500"`) {
 				t.Fatalf("an operation failed by our fault: %s", w.Body)
 			}
+		}
+	})
+}
+
+// FuzzBulk sends any operations in a bulk request, and checks that the answer is
+// one about these operations, in their order, and about nothing but what was
+// done.
+func FuzzBulk(f *testing.F) {
+	user := `{"method":"POST","path":"/Users","bulkId":"a","data":{"schemas":["` + scim.URNUser + `"],"userName":"a"}}`
+	for _, ops := range []string{
+		"", user, user + "," + user, `{"method":"delete","path":"/Users/ID"},` + user,
+		user + `,{"method":"PATCH","path":"/Users/bulkId:a","data":{"Operations":[{"op":"add","path":"title","value":"x"}]}}`,
+		`{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:a"},{"value":"bulkId:g"}]}},` + user,
+		`{"method":"PUT","path":"/Users/ID","version":"W/\"9\"","data":{"userName":"b"}},{"method":"DELETE","path":"/Users/bulkId:none"}`,
+		`{"method":"POST","path":"/Users","bulkId":"b","data":{"userName":"b","` + scim.URNEnterprise + `":{"manager":{"value":"bulkId:a"}}}},` +
+			strings.Replace(user, `"userName":"a"`, `"userName":"a","`+scim.URNEnterprise+`":{"manager":{"value":"bulkId:b"}}`, 1),
+		`{"method":"POST","path":"/Users?x","bulkId":"","data":[]},{},null,7`,
+	} {
+		f.Add(ops, 0)
+		f.Add(ops, 1)
+	}
+	f.Fuzz(func(t *testing.T, ops string, failOnErrors int) {
+		d := scimtest.NewDirectory(scimtest.UserType, scimtest.GroupType)
+		h := service.New(service.Options{Accounts: oneAccount(account(d))})
+		r, err := d.Create(t.Context(), scim.NewResource(scimtest.UserType, scim.NewObject("userName", "zed")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := `{"schemas":["` + scim.URNBulkRequest + `"],"Operations":[` + strings.ReplaceAll(ops, "ID", r.ID) + `]}`
+		if failOnErrors > 0 {
+			body = `{"failOnErrors":` + strconv.Itoa(failOnErrors) + `,` + body[1:]
+		}
+		w := send(t, h, "POST", "/scim/v2/Bulk", body)
+		wantSound(t, w)
+		if w.Code != http.StatusOK {
+			if d.Len() != 1 {
+				t.Fatalf("a refused bulk request left %d resources: %s", d.Len(), w.Body)
+			}
+			return
+		}
+		var sent struct{ Operations []struct{ Method string } }
+		var got struct {
+			Operations []struct {
+				Method, BulkID, Status, Location string
+				Response                         *struct{ Schemas []string }
+			}
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		// What package scim takes for JSON, encoding/json does too.
+		if err := json.Unmarshal([]byte(body), &sent); err != nil {
+			return // a number where a text belongs, for example
+		}
+		if len(got.Operations) > len(sent.Operations) || failOnErrors <= 0 && len(got.Operations) != len(sent.Operations) {
+			t.Fatalf("%d operations, %d outcomes: %s", len(sent.Operations), len(got.Operations), w.Body)
+		}
+		made, removed, failed := 0, 0, 0
+		for _, o := range got.Operations {
+			status, err := strconv.Atoi(o.Status)
+			if err != nil || status < 200 || status >= 500 && status != http.StatusNotImplemented {
+				t.Fatalf("status %q: %s", o.Status, w.Body)
+			}
+			switch {
+			case status >= 400:
+				if o.Response == nil {
+					t.Fatalf("a failed operation without a response: %s", w.Body)
+				}
+				if o.Location != "" && o.Method == http.MethodPost {
+					made++ // created, and its circle was never closed
+				} else {
+					failed++
+				}
+			case status == http.StatusCreated:
+				made++
+			case status == http.StatusNoContent:
+				removed++
+			}
+		}
+		if d.Len() != 1+made-removed {
+			t.Fatalf("%d resources after %d were made and %d removed: %s", d.Len(), made, removed, w.Body)
+		}
+		if failOnErrors > 0 && failed > failOnErrors {
+			t.Fatalf("%d failures, failOnErrors is %d: %s", failed, failOnErrors, w.Body)
 		}
 	})
 }
