@@ -36,6 +36,11 @@ func (e *editor) set(op PatchOp, path Path, value Value) error {
 		}
 		return nil // what it lists follows from the attributes that are present
 	}
+	return e.assign(op, c, attr, sub, ext, value)
+}
+
+// assign applies op with value at the attribute that c was resolved to.
+func (e *editor) assign(op PatchOp, c Path, attr, sub *Attribute, ext *Extension, value Value) error {
 	if isReadOnly(attr) || isReadOnly(sub) {
 		return Errorf(Mutability, "%q is read-only: only the service provider sets it", c).On(c.String())
 	}
@@ -134,8 +139,16 @@ func (e *editor) setExtension(op PatchOp, ext *Extension, value Value) error {
 		}
 		return Errorf(InvalidValue, "%q needs an object of attributes; found %s", ext.Schema.ID, describe(value)).On(ext.Schema.ID)
 	}
+	unlisted := e.t.Extension(ext.Schema.ID) == nil
 	for name, v := range in.All() {
-		if err := e.setNamed(op, Path{URN: ext.Schema.ID, Attr: name}, v); err != nil {
+		path := Path{URN: ext.Schema.ID, Attr: name}
+		if unlisted {
+			if err := e.assign(op, path, &Attribute{Name: name}, nil, ext, v); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := e.setNamed(op, path, v); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func TestUnlistedExtensionsAreKept(t *testing.T) {
 		Ent     map[string]any `json:"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"`
 	}
 	w := send(t, h, "POST", "/scim/v2/Users", `{"schemas":["`+scim.URNUser+`","`+urn+`"],"userName":"ana",
-		"`+urn+`":{"badge":7,"tags":["a","b"],"desk":{"floor":3}},"`+scim.URNEnterprise+`":{"department":"X","shift":"night"}}`)
+		"`+urn+`":{"desk":{"floor":3},"badge":7,"tags":["a","b"]},"`+scim.URNEnterprise+`":{"department":"X","shift":"night"}}`)
 	got := decode[user](t, w)
 	want := map[string]any{"badge": 7.0, "tags": []any{"a", "b"}, "desk": map[string]any{"floor": 3.0}}
 	if diff := cmp.Diff(want, got.HR); w.Code != 201 || diff != "" || got.Ent["shift"] != "night" {
@@ -102,7 +102,7 @@ func TestUnlistedExtensionsAreKept(t *testing.T) {
 		t.Errorf("replaced: %d %s", w.Code, w.Body)
 	}
 	wantLearnt := []string{
-		"User " + urn + " badge integer", "User " + urn + " tags string", "User " + urn + " desk complex",
+		"User " + urn + " desk complex", "User " + urn + " badge integer", "User " + urn + " tags string",
 		"User " + scim.URNEnterprise + " shift string", "User " + urn + " level string", "User " + urn + " room string", "User urn:acme:odd a integer",
 	}
 	if diff := cmp.Diff(wantLearnt, learnt()); diff != "" {
