@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,11 +11,13 @@ import (
 	"lockstep/internal/scim"
 )
 
-// The benchmarks share a database of 100,000 users and a group of 10,000, made
-// once. LOCKSTEP_BENCH_USERS overrides the number of users.
+// benchGroup is how many members the group has.
 const benchGroup = 10_000
 
-var bench struct {
+// A benchmark is a database of 100,000 users and a group of 10,000, made once
+// for all benchmarks on one kind. LOCKSTEP_BENCH_USERS overrides the number of
+// users; with LOCKSTEP_TEST_DURABLE=1 PostgreSQL is as durable as by default.
+type benchmark struct {
 	once  sync.Once
 	err   error
 	db    *DB
@@ -26,6 +27,20 @@ var bench struct {
 	extra string // a user who is in no group
 	n     int
 	next  atomic.Int64
+	close func()
+}
+
+var benchmarks = map[string]*benchmark{"SQLite": {}, "PostgreSQL": {}}
+
+// onBoth runs a benchmark on each kind of database.
+func onBoth(b *testing.B, run func(b *testing.B, bench *benchmark)) {
+	for _, kind := range []string{"SQLite", "PostgreSQL"} {
+		b.Run(kind, func(b *testing.B) {
+			bench := benchmarks[kind]
+			bench.setup(b, kind)
+			run(b, bench)
+		})
+	}
 }
 
 var benchUser, benchGroupType = scim.UserType(), scim.GroupType()
@@ -49,16 +64,48 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if bench.db != nil {
-		bench.db.Close()
-		os.RemoveAll(filepath.Dir(bench.db.name))
+	for _, bench := range benchmarks {
+		if bench.close != nil {
+			bench.close()
+		}
 	}
 	os.Exit(code)
 }
 
-func benchSetup(b *testing.B) {
+// A lasting tb does not clean up when its benchmark ends.
+type lasting struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (l *lasting) Cleanup(fn func()) { l.cleanups = append(l.cleanups, fn) }
+
+func (l *lasting) TempDir() string {
+	dir, err := os.MkdirTemp("", "lockstep-bench")
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func (bench *benchmark) setup(b *testing.B, kind string) {
 	b.Helper()
-	bench.once.Do(func() { bench.err = makeBench() })
+	bench.once.Do(func() {
+		l := &lasting{TB: b}
+		o := kinds[kind](l)
+		bench.close = func() {
+			if bench.db != nil {
+				bench.db.Close()
+			}
+			if kind == "SQLite" { // a cluster goes with the process
+				for _, clean := range l.cleanups {
+					clean()
+				}
+			}
+		}
+		bench.err = bench.fill(o)
+	})
 	if bench.err != nil {
 		b.Fatal(bench.err)
 	}
@@ -66,13 +113,9 @@ func benchSetup(b *testing.B) {
 	b.ResetTimer()
 }
 
-func makeBench() error {
-	dir, err := os.MkdirTemp("", "lockstep-bench")
-	if err != nil {
-		return err
-	}
+func (bench *benchmark) fill(o Options) (err error) {
 	ctx := context.Background()
-	if bench.db, err = Open(ctx, Options{Path: filepath.Join(dir, "lockstep.db")}); err != nil {
+	if bench.db, err = Open(ctx, o); err != nil {
 		return err
 	}
 	bench.n = 100_000
@@ -118,17 +161,15 @@ func makeBench() error {
 		return err
 	}
 	bench.group = g.ID
-	if info, err := os.Stat(bench.db.name); err == nil {
-		fmt.Printf("%d users: %d MB\n", bench.n, info.Size()>>20)
-	}
 	return nil
 }
 
 // perSecond reports the rate the figures are about.
 func perSecond(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "/s") }
 
-func BenchmarkCreate(b *testing.B) {
-	benchSetup(b)
+func BenchmarkCreate(b *testing.B) { onBoth(b, benchCreate) }
+
+func benchCreate(b *testing.B, bench *benchmark) {
 	b.SetParallelism(16) // 32 on 2 cores
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -141,8 +182,9 @@ func BenchmarkCreate(b *testing.B) {
 	perSecond(b)
 }
 
-func BenchmarkGet(b *testing.B) {
-	benchSetup(b)
+func BenchmarkGet(b *testing.B) { onBoth(b, benchGet) }
+
+func benchGet(b *testing.B, bench *benchmark) {
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			id := bench.users[i*7919%bench.n]
@@ -154,8 +196,9 @@ func BenchmarkGet(b *testing.B) {
 	perSecond(b)
 }
 
-func BenchmarkUserNameEq(b *testing.B) {
-	benchSetup(b)
+func BenchmarkUserNameEq(b *testing.B) { onBoth(b, benchUserNameEq) }
+
+func benchUserNameEq(b *testing.B, bench *benchmark) {
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			f, err := scim.ParseFilter(fmt.Sprintf(`userName eq "Person%07d@bench.example"`, i*7919%bench.n))
@@ -171,8 +214,9 @@ func BenchmarkUserNameEq(b *testing.B) {
 	perSecond(b)
 }
 
-func BenchmarkEmailEq(b *testing.B) {
-	benchSetup(b)
+func BenchmarkEmailEq(b *testing.B) { onBoth(b, benchEmailEq) }
+
+func benchEmailEq(b *testing.B, bench *benchmark) {
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			f, err := scim.ParseFilter(fmt.Sprintf(`emails[type eq "work"].value eq "person%07d@bench.example"`, i*7919%bench.n))
@@ -188,8 +232,9 @@ func BenchmarkEmailEq(b *testing.B) {
 	perSecond(b)
 }
 
-func BenchmarkUpdateActive(b *testing.B) {
-	benchSetup(b)
+func BenchmarkUpdateActive(b *testing.B) { onBoth(b, benchUpdateActive) }
+
+func benchUpdateActive(b *testing.B, bench *benchmark) {
 	b.SetParallelism(4)
 	var i atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
@@ -209,8 +254,7 @@ func BenchmarkUpdateActive(b *testing.B) {
 	perSecond(b)
 }
 
-func benchPages(b *testing.B, q scim.Query) {
-	benchSetup(b)
+func (bench *benchmark) pages(b *testing.B, q scim.Query) {
 	b.RunParallel(func(pb *testing.PB) {
 		q := q
 		for pb.Next() {
@@ -226,15 +270,23 @@ func benchPages(b *testing.B, q scim.Query) {
 	perSecond(b)
 }
 
-func BenchmarkPageFirst(b *testing.B) { benchPages(b, scim.Query{StartIndex: 1, Count: 100}) }
-func BenchmarkPageDeep(b *testing.B)  { benchPages(b, scim.Query{StartIndex: 2, Count: 100}) }
-
-func BenchmarkPageSorted(b *testing.B) {
-	benchPages(b, scim.Query{StartIndex: 2, Count: 100, SortBy: &scim.Path{Attr: "userName"}})
+func BenchmarkPageFirst(b *testing.B) {
+	onBoth(b, func(b *testing.B, bench *benchmark) { bench.pages(b, scim.Query{StartIndex: 1, Count: 100}) })
 }
 
-func BenchmarkScanFilter(b *testing.B) {
-	benchSetup(b)
+func BenchmarkPageDeep(b *testing.B) {
+	onBoth(b, func(b *testing.B, bench *benchmark) { bench.pages(b, scim.Query{StartIndex: 2, Count: 100}) })
+}
+
+func BenchmarkPageSorted(b *testing.B) {
+	onBoth(b, func(b *testing.B, bench *benchmark) {
+		bench.pages(b, scim.Query{StartIndex: 2, Count: 100, SortBy: &scim.Path{Attr: "userName"}})
+	})
+}
+
+func BenchmarkScanFilter(b *testing.B) { onBoth(b, benchScanFilter) }
+
+func benchScanFilter(b *testing.B, bench *benchmark) {
 	f, err := scim.ParseFilter(`title eq "nothing" or name.familyName eq "person77"`)
 	if err != nil {
 		b.Fatal(err)
@@ -247,8 +299,9 @@ func BenchmarkScanFilter(b *testing.B) {
 	}
 }
 
-func BenchmarkMemberEdit(b *testing.B) {
-	benchSetup(b)
+func BenchmarkMemberEdit(b *testing.B) { onBoth(b, benchMemberEdit) }
+
+func benchMemberEdit(b *testing.B, bench *benchmark) {
 	b.SetParallelism(4)
 	list := []scim.Member{{Value: bench.extra}}
 	b.RunParallel(func(pb *testing.PB) {
@@ -265,8 +318,9 @@ func BenchmarkMemberEdit(b *testing.B) {
 	perSecond(b)
 }
 
-func BenchmarkGetGroup(b *testing.B) {
-	benchSetup(b)
+func BenchmarkGetGroup(b *testing.B) { onBoth(b, benchGetGroup) }
+
+func benchGetGroup(b *testing.B, bench *benchmark) {
 	for b.Loop() {
 		if _, err := bench.dir.Get(context.Background(), benchGroupType, bench.group, scim.Projection{}); err != nil {
 			b.Fatal(err)

@@ -31,6 +31,9 @@ type dialect interface {
 	fold(text string) string
 	// contains returns the condition that a text contains another.
 	contains(text, part string) string
+	// modified adds what an index helps with to a condition on when resources
+	// were modified.
+	modified(operator, value string) string
 
 	// beginWrite returns the statements that begin a writer's transaction, in
 	// which nobody else writes in the realms.
@@ -40,6 +43,8 @@ type dialect interface {
 	// spoils reports whether a statement that fails spoils its transaction, so
 	// that a change can fail alone only in a savepoint, and that costs.
 	spoils() bool
+	// remote reports whether each statement costs a round trip.
+	remote() bool
 	// usable reports whether the connection can go on: it is open, and in the
 	// transaction in which it should be, one not spoiled, or in none.
 	usable(c *conn, inTransaction bool) bool
@@ -52,8 +57,19 @@ type dialect interface {
 	// only valid until yield returns.
 	stream(ctx context.Context, tx *Tx, query string, args []any, yield func(*row) (bool, error)) error
 
-	// create stores a new resource that clients see, and fills in n.seq.
-	create(tx *Tx, c collection, n *row, k *keys) error
+	// createStatement stores a new resource that clients see and that has no
+	// members, and fills in n.seq. It and the following two are for databases
+	// that are remote.
+	createStatement(c collection, n *row, k *keys) *statement
+	// editStatement edits a group's members and returns its version; it finds
+	// nothing, and does nothing, when a resource that it is about has gone.
+	editStatement(e *memberEdit, now int64, version *int64) *statement
+	// pipeline carries out a group of statements in a transaction of its own, in
+	// one round trip. Where one of them fails nothing is done, and failed is its
+	// place in the list; it is -1 where it is not one of them that failed.
+	pipeline(c *conn, realms []string, list []*statement) (failed int, err error)
+	// unsent reports whether err says that nothing has reached the database.
+	unsent(err error) bool
 	// claimable ends a query for rows that no other transaction holds.
 	claimable() string
 	// announce tells the other nodes, with the commit, that accounts or tokens

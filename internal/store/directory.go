@@ -156,13 +156,18 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 	}
 	now := toMillis(time.Now())
 	n := row{version: 1, created: now, modified: now, id: id.String(), body: body}
-	var c collection
+	if len(k.members) == 0 {
+		if done, err := d.createAlone(ctx, r.Type, attrs, &n, k); done || err != nil {
+			return n.resource(r.Type, body), err
+		}
+	}
 	var added []member
-	err = d.db.write(ctx, accountRealm(d.account), func(tx *Tx) (err error) {
-		if c, err = d.db.ensureCollection(tx, d.account, r.Type.Name); err != nil {
+	err = d.db.write(ctx, accountRealm(d.account), func(tx *Tx) error {
+		c, err := d.db.ensureCollection(tx, d.account, r.Type.Name)
+		if err != nil {
 			return err
 		}
-		if err := tx.c.create(tx, c, &n, k); err != nil {
+		if err := insertResource(tx, c, &n, k); err != nil {
 			if refusal := taken(err, r.Type, attrs); refusal != nil {
 				return refusal
 			}
@@ -178,6 +183,33 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 		body = splice(body, attrMembers, encodeMembers(added))
 	}
 	return n.resource(r.Type, body), nil
+}
+
+// createAlone creates a resource of which no other is part by one statement,
+// where the database has one and the collection is there.
+func (d *Directory) createAlone(ctx context.Context, t *scim.ResourceType, attrs *scim.Object, n *row, k *keys) (done bool, err error) {
+	if !d.db.remote() {
+		return false, nil
+	}
+	var c collection
+	err = d.db.read(ctx, func(tx *Tx) (err error) {
+		c, err = d.db.lookCollection(tx, d.account, t.Name)
+		return err
+	})
+	if err != nil || c == 0 {
+		return false, err
+	}
+	found, err := d.db.writeOne(ctx, accountRealm(d.account), d.db.createStatement(c, n, k))
+	if refusal := taken(err, t, attrs); refusal != nil {
+		return false, refusal
+	}
+	if err != nil {
+		return false, fmt.Errorf("create a %s: %w", t.Name, err)
+	}
+	if !found {
+		return false, errAccountRemoved
+	}
+	return true, nil
 }
 
 var errAccountRemoved = scim.Errorf(scim.NotFound, "the account has been removed")
@@ -275,7 +307,7 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 		} else if !changed {
 			return u.result(ctx)
 		}
-		err := d.db.write(ctx, accountRealm(d.account), u.store)
+		err := u.save(ctx)
 		if err == nil {
 			return u.result(ctx)
 		}
@@ -364,30 +396,50 @@ func (u *update) bodyWithMembers() []byte {
 	return splice(u.row.body, attrMembers, encodeMembers(u.members))
 }
 
-// store writes what compute found; it gives errStale when the resource is no
+// save writes what compute found; it gives errStale when the resource is no
 // longer what load read.
+func (u *update) save(ctx context.Context) error {
+	if !slices.Equal(u.before.emails, u.after.emails) || !sameMembers(u.members, u.after.members) {
+		return u.d.db.write(ctx, accountRealm(u.d.account), u.store)
+	}
+	next := u.next()
+	found, err := u.d.db.writeOne(ctx, accountRealm(u.d.account), updateStatement(&u.row, &next, u.before, u.after))
+	return u.outcome(&next, u.members, found, err)
+}
+
+// store is save inside of the writer.
 func (u *update) store(tx *Tx) error {
+	next := u.next()
+	changed, err := updateResource(tx, &u.row, &next, u.before, u.after)
+	members := u.members
+	if err == nil && changed && ownsMembers(u.t) {
+		if members, err = u.d.replaceMembers(tx, next.seq, u.members, u.after.members); err != nil {
+			return err
+		}
+	}
+	return u.outcome(&next, members, changed, err)
+}
+
+// next returns the row as it will be.
+func (u *update) next() row {
 	next := u.row
 	next.version++
 	next.modified = max(toMillis(time.Now()), next.modified)
 	next.body = u.body
-	changed, err := updateResource(tx, &u.row, &next, u.before, u.after)
+	return next
+}
+
+func (u *update) outcome(next *row, members []member, changed bool, err error) error {
+	if refusal := taken(err, u.t, u.attrs); refusal != nil {
+		return refusal
+	}
 	if err != nil {
-		if refusal := taken(err, u.t, u.attrs); refusal != nil {
-			return refusal
-		}
 		return fmt.Errorf("update %s %s: %w", u.t.Name, u.row.id, err)
 	}
 	if !changed {
 		return errStale
 	}
-	members := u.members
-	if ownsMembers(u.t) {
-		if members, err = u.d.replaceMembers(tx, next.seq, u.members, u.after.members); err != nil {
-			return err
-		}
-	}
-	u.stored = &update{d: u.d, t: u.t, row: next, members: members}
+	u.stored = &update{d: u.d, t: u.t, row: *next, members: members}
 	return nil
 }
 
@@ -411,21 +463,8 @@ func (u *update) result(ctx context.Context) (*scim.Resource, error) {
 // updateResource replaces a row by another of the same seq and hiddenness,
 // unless its version is no longer that of old.
 func updateResource(tx *Tx, old, next *row, before, after *keys) (changed bool, err error) {
-	var n int64
-	if before.userName == after.userName && before.externalID == after.externalID && before.displayName == after.displayName && before.uniqueName == after.uniqueName {
-		// An index is written anew for each of its columns that is mentioned.
-		n, err = tx.Exec(`UPDATE resources SET version = $3, modified = $4, active = $5, body = $6 WHERE seq = $1 AND version = $2`,
-			old.seq, old.version, next.version, next.modified, after.active, string(next.body))
-	} else {
-		userName, uniqueName := after.userName, after.uniqueName
-		if next.hidden {
-			userName, uniqueName = nil, nil
-		}
-		n, err = tx.Exec(`UPDATE resources SET version = $3, modified = $4, active = $5, body = $6, user_name_key = $7, external_id = $8, display_name_key = $9, unique_display_name = $10
-			WHERE seq = $1 AND version = $2`,
-			old.seq, old.version, next.version, next.modified, after.active, string(next.body), userName, after.externalID, after.displayName, uniqueName)
-	}
-	if err != nil || n == 0 {
+	s := updateStatement(old, next, before, after)
+	if err := s.run(tx); err != nil || !s.found {
 		return false, err
 	}
 	if slices.Equal(before.emails, after.emails) {
@@ -436,6 +475,26 @@ func updateResource(tx *Tx, old, next *row, before, after *keys) (changed bool, 
 		return false, err
 	}
 	return true, addEmails(tx, c, old.seq, after.emails)
+}
+
+// updateStatement returns the part of updateResource that is about the row.
+func updateStatement(old, next *row, before, after *keys) *statement {
+	s := &statement{
+		text: `UPDATE resources SET version = $3, modified = $4, active = $5, body = $6 WHERE seq = $1 AND version = $2 RETURNING version`,
+		args: []any{old.seq, old.version, next.version, next.modified, after.active, string(next.body)},
+		dest: []any{new(int64)},
+	}
+	if before.userName == after.userName && before.externalID == after.externalID && before.displayName == after.displayName && before.uniqueName == after.uniqueName {
+		return s // an index is written anew for each of its columns that is mentioned
+	}
+	userName, uniqueName := after.userName, after.uniqueName
+	if next.hidden {
+		userName, uniqueName = nil, nil
+	}
+	s.text = `UPDATE resources SET version = $3, modified = $4, active = $5, body = $6, user_name_key = $7, external_id = $8, display_name_key = $9, unique_display_name = $10
+		WHERE seq = $1 AND version = $2 RETURNING version`
+	s.args = append(s.args, userName, after.externalID, after.displayName, uniqueName)
+	return s
 }
 
 // Delete implements [scim.Directory].

@@ -32,7 +32,7 @@ func (db *DB) Exclusive(ctx context.Context, name string) (_ context.Context, re
 		return nil, nil, err
 	}
 	var ours bool
-	if err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock("+key+")").Scan(&ours); err != nil {
+	if err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", key).Scan(&ours); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("ask for the right to %s: %w", name, err), c.Close(context.WithoutCancel(ctx)))
 	}
 	if !ours {

@@ -378,29 +378,23 @@ func (tr *translator) date(column string, op scim.Operator, value scim.Value) cl
 	if at.Nanosecond()%int(time.Millisecond) != 0 {
 		ceil++
 	}
-	c := clause{exact: true}
-	if column == "modified" {
-		c.index = byRange
-		column = tr.within() + column
-	}
+	operator := ordering(op)
 	switch op {
 	case scim.Eq:
+		operator = "="
 		if floor != ceil {
 			floor = math.MinInt64 // finer than what is stored: nothing is equal
 		}
-		c.sql = column + " = " + tr.arg(floor)
-	case scim.Gt:
-		c.sql = column + " > " + tr.arg(floor)
-	case scim.Ge:
-		c.sql = column + " >= " + tr.arg(ceil)
-	case scim.Lt:
-		c.sql = column + " < " + tr.arg(ceil)
-	case scim.Le:
-		c.sql = column + " <= " + tr.arg(floor)
+	case scim.Gt, scim.Le:
+	case scim.Ge, scim.Lt:
+		floor = ceil
 	default:
 		return nothing
 	}
-	return c
+	if column == "modified" {
+		return clause{sql: tr.within() + tr.db.modified(operator, tr.arg(floor)), exact: true, index: byRange}
+	}
+	return clause{sql: column + " " + operator + " " + tr.arg(floor), exact: true}
 }
 
 // parseDate reads the forms of xsd:dateTime that filters may hold.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,9 +35,10 @@ const (
 
 // sessionSettings are those of every connection.
 var sessionSettings = strings.Join([]string{
-	// A statement of ours reads a part of a collection in the order of an index.
-	// Plans made while a table was small must not read all of it later.
+	// A statement of ours has one good plan, by an index, whatever its arguments
+	// are and however small the table was when it was prepared.
 	"SET enable_seqscan = off",
+	"SET plan_cache_mode = force_generic_plan",
 	"SET jit = off",
 	"SET timezone = 'UTC'",
 	// A node that stands still, or was cut off, holds the others up no longer
@@ -322,6 +322,6 @@ func postgresViolation(err error) string {
 }
 
 // lockKey is the number of the advisory lock of a realm.
-func (d postgresDialect) lockKey(realm string) string {
-	return strconv.FormatInt(int64(hashOf(d.schema+"\x00"+realm)), 10)
+func (d postgresDialect) lockKey(realm string) int64 {
+	return int64(hashOf(d.schema + "\x00" + realm))
 }

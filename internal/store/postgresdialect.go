@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -68,19 +68,25 @@ func (postgresDialect) contains(text, part string) string {
 	return "strpos(" + text + ", " + part + ") > 0"
 }
 
+func (postgresDialect) modified(operator, value string) string {
+	day := strings.TrimSuffix(operator, "=")
+	return "modified_day " + day + "= (" + value + "::bigint >> 26) AND modified " + operator + " " + value
+}
+
 // beginWrite takes the locks of all realms before anything else, in the order
 // given, so that no two groups wait for each other.
 func (d postgresDialect) beginWrite(realms []string) string {
 	var b strings.Builder
 	b.WriteString("BEGIN")
 	for _, realm := range realms {
-		b.WriteString("; SELECT pg_advisory_xact_lock(" + d.lockKey(realm) + ")")
+		b.WriteString("; SELECT pg_advisory_xact_lock(" + strconv.FormatInt(d.lockKey(realm), 10) + ")")
 	}
 	return b.String()
 }
 
 func (postgresDialect) beginRead() string { return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" }
 func (postgresDialect) spoils() bool      { return true }
+func (postgresDialect) remote() bool      { return true }
 
 func (postgresDialect) usable(c *conn, inTransaction bool) bool {
 	want := byte('I')
@@ -178,9 +184,8 @@ func fetch(tx *Tx, list []row) ([]row, error) {
 	return list, rows.Err()
 }
 
-// create is insertResource in one statement: each costs a round trip.
-func (postgresDialect) create(tx *Tx, c collection, n *row, k *keys) error {
-	err := tx.Row(`WITH place AS (
+func (postgresDialect) createStatement(c collection, n *row, k *keys) *statement {
+	return &statement{text: `WITH place AS (
 			UPDATE collections SET last = last + 1, total = total + 1 WHERE num = $1 AND account IS NOT NULL
 			RETURNING num AS collection, num << 40 | last AS seq, last >> 9 AS block
 		), counted AS (
@@ -191,11 +196,79 @@ func (postgresDialect) create(tx *Tx, c collection, n *row, k *keys) error {
 		)
 		INSERT INTO resources (seq, collection, id, version, created, modified, active, user_name_key, external_id, display_name_key, unique_display_name, body)
 		SELECT seq, collection, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM place RETURNING seq`,
-		[]any{int64(c), n.id, n.version, n.created, n.modified, k.active, k.userName, k.externalID, k.displayName, k.uniqueName, string(n.body), k.emails}, &n.seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errAccountRemoved
+		args: []any{int64(c), n.id, n.version, n.created, n.modified, k.active, k.userName, k.externalID, k.displayName, k.uniqueName, string(n.body), k.emails},
+		dest: []any{&n.seq}}
+}
+
+func (postgresDialect) editStatement(e *memberEdit, now int64, version *int64) *statement {
+	return &statement{text: `WITH edited AS (
+			SELECT version FROM resources WHERE seq = $1 AND NOT hidden
+			AND (SELECT count(*) FROM resources WHERE seq = ANY ($3::bigint[]) AND NOT hidden) = $4
+		), gone AS (
+			DELETE FROM members WHERE group_seq = $1 AND member_seq = ANY ($2::bigint[]) AND EXISTS (SELECT 1 FROM edited) RETURNING 1
+		), come AS (
+			INSERT INTO members (group_seq, member_seq) SELECT $1, seq FROM unnest($3::bigint[]) AS seq WHERE EXISTS (SELECT 1 FROM edited)
+			ON CONFLICT DO NOTHING RETURNING 1
+		), changed AS (
+			UPDATE resources SET version = version + 1, modified = greatest(modified, $5)
+			WHERE seq = $1 AND (EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM come)) RETURNING version
+		)
+		SELECT coalesce((SELECT version FROM changed), version) FROM edited`,
+		args: []any{e.group, e.remove, e.add, len(e.add), now},
+		dest: []any{version}}
+}
+
+func (d postgresDialect) pipeline(c *conn, realms []string, list []*statement) (failed int, err error) {
+	failed = -1
+	raw := c.Raw(func(dc any) error {
+		failed, err = d.send(dc.(*stdlib.Conn).Conn(), realms, list)
+		return nil
+	})
+	return failed, errors.Join(err, raw)
+}
+
+func (d postgresDialect) send(c *pgx.Conn, realms []string, list []*statement) (failed int, err error) {
+	ctx := context.Background()
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	for _, realm := range realms {
+		batch.Queue("SELECT pg_advisory_xact_lock($1)", d.lockKey(realm))
 	}
-	return err
+	for _, s := range list {
+		batch.Queue(s.text, s.args...)
+	}
+	batch.Queue("COMMIT")
+	results := c.SendBatch(ctx, batch)
+	failed = -1
+	defer func() {
+		if broken := results.Close(); err == nil {
+			err = broken
+		}
+	}()
+	for range 1 + len(realms) {
+		if _, err := results.Exec(); err != nil {
+			return -1, fmt.Errorf("begin to write: %w", err)
+		}
+	}
+	for i, s := range list {
+		err := results.QueryRow().Scan(s.dest...)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return i, err
+		}
+		s.found = err == nil
+	}
+	tag, err := results.Exec()
+	if err == nil && tag.String() != "COMMIT" {
+		err = errors.New("the transaction was rolled back")
+	}
+	if err != nil {
+		return -1, fmt.Errorf("commit: %w", err)
+	}
+	return -1, nil
+}
+
+func (postgresDialect) unsent(err error) bool {
+	return pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn)
 }
 
 func (postgresDialect) claimable() string { return " FOR UPDATE SKIP LOCKED" }

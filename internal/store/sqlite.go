@@ -148,10 +148,15 @@ func (sqliteDialect) contains(text, part string) string {
 	return "instr(" + text + ", " + part + ") > 0"
 }
 
+func (sqliteDialect) modified(operator, value string) string {
+	return "modified " + operator + " " + value
+}
+
 // beginWrite needs no realms: there is one writer.
 func (sqliteDialect) beginWrite([]string) string { return "BEGIN IMMEDIATE" }
 func (sqliteDialect) beginRead() string          { return "BEGIN" }
 func (sqliteDialect) spoils() bool               { return false }
+func (sqliteDialect) remote() bool               { return false }
 func (sqliteDialect) usable(*conn, bool) bool    { return true }
 
 func (sqliteDialect) outage(err error) (error, bool) { return err, false }
@@ -176,10 +181,15 @@ func (sqliteDialect) stream(ctx context.Context, tx *Tx, query string, args []an
 	return rows.Err()
 }
 
-func (sqliteDialect) create(tx *Tx, c collection, n *row, k *keys) error {
-	return insertResource(tx, c, n, k)
+// SQLite runs in this process: nothing is gained by one statement for several.
+
+func (sqliteDialect) createStatement(collection, *row, *keys) *statement  { return nil }
+func (sqliteDialect) editStatement(*memberEdit, int64, *int64) *statement { return nil }
+func (sqliteDialect) pipeline(*conn, []string, []*statement) (failed int, err error) {
+	return -1, errApart
 }
 
+func (sqliteDialect) unsent(error) bool  { return false }
 func (sqliteDialect) claimable() string  { return "" }
 func (sqliteDialect) announce(*Tx) error { return nil }
 

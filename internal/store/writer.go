@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -22,6 +23,8 @@ const (
 	maxGroup = 256
 	// connectTimeout bounds how long a writer waits for a connection.
 	connectTimeout = 10 * time.Second
+	// idle is how long a remote connection is taken to work without a word.
+	idle = time.Second
 )
 
 // A writer runs changes one after the other on one connection and commits
@@ -29,6 +32,7 @@ const (
 type writer struct {
 	b     *backend
 	c     *conn // nil: to be opened
+	used  time.Time
 	queue chan *change
 	// mu guards the queue against being closed under a sender.
 	mu      sync.RWMutex
@@ -42,6 +46,7 @@ type writer struct {
 type change struct {
 	realm string
 	fn    func(*Tx) error
+	one   *statement // nil: fn is more than one statement
 	state atomic.Int32
 	err   error
 	// panicked is what fn panicked with; its caller gets the panic.
@@ -72,8 +77,38 @@ func (db *DB) write(ctx context.Context, realm string, fn func(tx *Tx) error) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &change{realm: realm, fn: fn, done: make(chan struct{})}
-	if err := db.writerOf(realm).enqueue(ctx, c); err != nil {
+	return db.change(ctx, &change{realm: realm, fn: fn, done: make(chan struct{})})
+}
+
+// A statement is a change that one statement makes. It returns at most one
+// row, which is scanned into dest.
+type statement struct {
+	text  string
+	args  []any
+	dest  []any
+	found bool // it has returned a row
+}
+
+func (s *statement) run(tx *Tx) error {
+	err := tx.Row(s.text, s.args, s.dest...)
+	if s.found = err == nil; errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+// writeOne is write for one statement, and reports whether it has returned a
+// row.
+func (db *DB) writeOne(ctx context.Context, realm string, s *statement) (found bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = db.change(ctx, &change{realm: realm, fn: s.run, one: s, done: make(chan struct{})})
+	return s.found && err == nil, err
+}
+
+func (db *DB) change(ctx context.Context, c *change) error {
+	if err := db.writerOf(c.realm).enqueue(ctx, c); err != nil {
 		return err
 	}
 	select {
@@ -139,23 +174,87 @@ func hashOf(realm string) uint64 {
 
 func (w *writer) run() {
 	defer close(w.stopped)
+	var p patience
 	group := make([]*change, 0, maxGroup)
 	for c := range w.queue {
-		group = append(group[:0], c)
-	gather:
-		for len(group) < maxGroup {
-			select {
-			case c, ok := <-w.queue:
-				if !ok {
-					break gather
-				}
-				group = append(group, c)
-			default:
-				break gather
-			}
-		}
+		group = w.gather(append(group[:0], c), &p)
+		began := time.Now()
 		w.commit(group)
+		p.committed(len(group), len(w.queue), time.Since(began))
 	}
+}
+
+// gather adds to a group the changes that wait, and those that are about to.
+func (w *writer) gather(group []*change, p *patience) []*change {
+	var enough <-chan time.Time
+	for len(group) < maxGroup {
+		select {
+		case c, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, c)
+			continue
+		default:
+		}
+		if enough == nil {
+			wait := p.worth(len(group))
+			if wait <= 0 {
+				return group
+			}
+			enough = time.After(wait)
+		}
+		if len(group) >= p.callers {
+			return group
+		}
+		select {
+		case c, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, c)
+			p.gained = true
+		case <-enough:
+			return group
+		}
+	}
+	return group
+}
+
+// Patience is how long a group waits for more. Callers who were answered a
+// moment ago mostly come again at once; without waiting for them, they would
+// find the next commit under way and half of all would always wait for the
+// other half.
+type patience struct {
+	callers int           // who wrote or waited to write when last committed
+	took    time.Duration // how long that commit took
+	ended   time.Time
+	waited  bool // the last group did
+	gained  bool // and it was worth it
+	skip    int  // groups that do not wait, because it was not
+}
+
+// longest bounds the wait; a commit takes longer than that only where the disk
+// is slow or far.
+const longest = time.Millisecond
+
+// worth returns how long it is worth waiting with a group of n.
+func (p *patience) worth(n int) time.Duration {
+	if n >= p.callers || p.skip > 0 {
+		return 0
+	}
+	p.waited = true
+	return time.Until(p.ended.Add(min(p.took/2, longest)))
+}
+
+func (p *patience) committed(group, queued int, took time.Duration) {
+	switch {
+	case p.skip > 0:
+		p.skip--
+	case p.waited && !p.gained:
+		p.skip = 16
+	}
+	*p = patience{callers: min(group+queued, maxGroup), took: took, ended: time.Now(), skip: p.skip}
 }
 
 // commit runs a group in one transaction and answers each of it.
@@ -234,6 +333,19 @@ func (w *writer) try(group []*change, apart bool) (err error) {
 		}
 	}
 	w.commits.Add(1)
+	if w.b.remote() && !apart {
+		// A connection that died while nobody used it is to be noticed before
+		// something is sent whose outcome would not be known.
+		if time.Since(w.used) > idle {
+			if err := w.c.PingContext(ctx); err != nil {
+				return err
+			}
+		}
+		defer func() { w.used = time.Now() }()
+		if list := statementsOf(group); list != nil {
+			return w.pipeline(group, list)
+		}
+	}
 	undo := true
 	defer func() {
 		if undo {
@@ -272,13 +384,58 @@ func (w *writer) try(group []*change, apart bool) (err error) {
 	}
 	if _, err := tx.Exec("COMMIT"); err != nil {
 		if !w.b.usable(w.c, true) && !w.b.usable(w.c, false) {
-			err = &scim.Error{Type: scim.GatewayTimeout, Err: err,
-				Detail: "the connection to the database was lost while the change was being stored; it may be stored or not: read it before you try again"}
+			err = unknownOutcome(err)
 		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	undo = false
 	return nil
+}
+
+// statementsOf returns the statements of a group that is nothing else.
+func statementsOf(group []*change) []*statement {
+	list := make([]*statement, len(group))
+	for i, c := range group {
+		if c.one == nil {
+			return nil
+		}
+		list[i] = c.one
+	}
+	return list
+}
+
+// pipeline is try for statements, in one round trip. A statement that fails is
+// left out and the others are sent again.
+func (w *writer) pipeline(group []*change, list []*statement) error {
+	left := slices.Clone(group)
+	for n := 1; ; n++ {
+		failed, err := w.b.pipeline(w.c, realmsOf(left), list)
+		if err == nil {
+			return nil
+		}
+		if !w.b.usable(w.c, false) {
+			_, _ = w.c.ExecContext(context.Background(), "ROLLBACK")
+		}
+		if !w.b.usable(w.c, false) && !w.b.unsent(err) {
+			return unknownOutcome(err)
+		}
+		if _, again := w.b.outage(err); failed < 0 || again {
+			return err
+		}
+		left[failed].err = err
+		left, list = slices.Delete(left, failed, failed+1), slices.Delete(list, failed, failed+1)
+		if len(left) == 0 {
+			return nil
+		}
+		if n == attempts {
+			return errApart
+		}
+	}
+}
+
+func unknownOutcome(err error) error {
+	return &scim.Error{Type: scim.GatewayTimeout, Err: err,
+		Detail: "the connection to the database was lost while the change was being stored; it may be stored or not: read it before you try again"}
 }
 
 // runApart runs a change in a savepoint of its own, so that one that fails

@@ -27,14 +27,17 @@ CREATE TABLE resources (
     user_name_key    TEXT COLLATE "C",                -- keys are folded; null when hidden
     external_id      TEXT COLLATE "C",
     display_name_key TEXT COLLATE "C",
-    body             TEXT COLLATE "C" NOT NULL        -- JSON without id, meta, members and groups
-);
+    body             TEXT COLLATE "C" NOT NULL,       -- JSON without id, meta, members and groups
+    -- Of 18.6 hours. An update that changes no indexed column stays within its
+    -- page and writes to no index; the time itself would always change.
+    modified_day     BIGINT GENERATED ALWAYS AS (modified >> 26) STORED
+) WITH (fillfactor = 90);
 
 CREATE UNIQUE INDEX resources_id ON resources (collection, id);
 CREATE UNIQUE INDEX resources_user_name ON resources (collection, user_name_key);
 CREATE INDEX resources_external_id ON resources (collection, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX resources_display_name ON resources (collection, display_name_key) WHERE display_name_key IS NOT NULL;
-CREATE INDEX resources_modified ON resources (collection, modified);
+CREATE INDEX resources_modified ON resources (collection, modified_day);
 
 CREATE TABLE emails (
     collection BIGINT NOT NULL,
