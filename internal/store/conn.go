@@ -62,6 +62,8 @@ type Tx struct {
 	writing bool
 	// ran: a statement has succeeded. wrote: one that may have changed something.
 	ran, wrote bool
+	// touches are for the cache, once the transaction is committed.
+	touches []touch
 }
 
 // Exec runs a statement and returns how many rows it changed.

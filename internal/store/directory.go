@@ -39,16 +39,39 @@ type row struct {
 	body                            []byte
 	// groupless: it is known to be a member of no group.
 	groupless bool
+	// userName is folded; it is read with few columns only.
+	userName string
 }
 
 const rowColumns = `seq, version, created, modified, hidden, id, body`
 
-// ungrouped tells a row that is a member of no group, which then need not be
-// looked for.
-const ungrouped = `NOT EXISTS (SELECT 1 FROM members WHERE member_seq = resources.seq)`
+// fewColumns also tell, for a row or two, whether it is a member of no group,
+// which then need not be looked for.
+const fewColumns = rowColumns + `, NOT EXISTS (SELECT 1 FROM members WHERE member_seq = resources.seq), coalesce(user_name_key, '')`
 
 func (r *row) scan(rows scanner) error {
-	return rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body)
+	return r.scanWith(rows)
+}
+
+// scanWith scans rowColumns and further columns. Numbers are taken as the driver
+// gives them: package database/sql would write them out and read them again.
+func (r *row) scanWith(rows scanner, more ...any) error {
+	var seq, version, created, modified any
+	dest := append(make([]any, 0, 9), &seq, &version, &created, &modified, &r.hidden, &r.id, &r.body)
+	if err := rows.Scan(append(dest, more...)...); err != nil {
+		return err
+	}
+	for _, n := range [...]struct {
+		to   *int64
+		from any
+	}{{&r.seq, seq}, {&r.version, version}, {&r.created, created}, {&r.modified, modified}} {
+		v, ok := n.from.(int64)
+		if !ok {
+			return fmt.Errorf("a column of numbers holds a %T", n.from)
+		}
+		*n.to = v
+	}
+	return nil
 }
 
 // resource returns the row as SCIM sees it, with body for its attributes.
@@ -76,8 +99,8 @@ func (d *Directory) find(tx *Tx, t *scim.ResourceType, id string) (*row, error) 
 		return nil, notFound(t, id)
 	}
 	var r row
-	err = tx.Row(`SELECT `+rowColumns+`, `+ungrouped+` FROM resources WHERE collection = $1 AND id = $2`, []any{int64(c), id},
-		&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body, &r.groupless)
+	err = tx.Row(`SELECT `+fewColumns+` FROM resources WHERE collection = $1 AND id = $2`, []any{int64(c), id},
+		&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body, &r.groupless, &r.userName)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, notFound(t, id)
 	}
@@ -96,13 +119,45 @@ func (d *Directory) visible(tx *Tx, t *scim.ResourceType, id string) (*row, erro
 	return r, err
 }
 
+// cached reports whether the rows of the type are kept in memory.
+func (d *Directory) cached(t *scim.ResourceType) bool {
+	return d.db.cache != nil && !d.hides && showsGroups(t)
+}
+
+// remembered returns a row from memory.
+func (d *Directory) remembered(t *scim.ResourceType, id string) (*row, bool) {
+	if !d.cached(t) {
+		return nil, false
+	}
+	c, _ := d.db.collections.get(collectionKey{d.account, t.Name})
+	return d.db.cache.byID(c, id)
+}
+
+// visibleAndKept is visible, and keeps the row in memory.
+func (d *Directory) visibleAndKept(tx *Tx, t *scim.ResourceType, id string) (*row, error) {
+	if !d.cached(t) {
+		return d.visible(tx, t, id)
+	}
+	since := d.db.cache.watch()
+	r, err := d.visible(tx, t, id)
+	if err == nil {
+		d.db.cache.fill(since, r)
+	}
+	return r, err
+}
+
 // Get implements [scim.Directory].
 func (d *Directory) Get(ctx context.Context, t *scim.ResourceType, id string, p scim.Projection) (*scim.Resource, error) {
 	var res *scim.Resource
-	get := func(tx *Tx) error {
-		r, err := d.visible(tx, t, id)
-		if err != nil {
-			return err
+	r, known := d.remembered(t, id)
+	if known && (r.groupless || !p.Wants(attrGroups)) {
+		return r.resource(t, r.body), nil
+	}
+	get := func(tx *Tx) (err error) {
+		if !known {
+			if r, err = d.visibleAndKept(tx, t, id); err != nil {
+				return err
+			}
 		}
 		list, err := d.assemble(tx, t, p, []row{*r})
 		if err == nil {
@@ -155,7 +210,7 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
 	now := toMillis(time.Now())
-	n := row{version: 1, created: now, modified: now, id: id.String(), body: body}
+	n := row{version: 1, created: now, modified: now, id: id.String(), body: body, groupless: true}
 	if len(k.members) == 0 {
 		if done, err := d.createAlone(ctx, r.Type, attrs, &n, k); done || err != nil {
 			return n.resource(r.Type, body), err
@@ -174,6 +229,9 @@ func (d *Directory) Create(ctx context.Context, r *scim.Resource) (*scim.Resourc
 			return fmt.Errorf("create a %s: %w", r.Type.Name, err)
 		}
 		added, err = d.replaceMembers(tx, n.seq, nil, k.members)
+		if d.cached(r.Type) {
+			tx.became(&n, k.userName)
+		}
 		return err
 	})
 	if err != nil {
@@ -298,8 +356,10 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 		read = d.db.snapshot
 	}
 	for range optimism {
-		u := update{d: d, t: t}
-		if err := read(ctx, func(tx *Tx) error { return u.load(tx, id) }); err != nil {
+		u := update{d: d, t: t, joined: d.db.cache.joined()}
+		if r, ok := d.remembered(t, id); ok {
+			u.row = *r
+		} else if err := read(ctx, func(tx *Tx) error { return u.load(tx, id) }); err != nil {
 			return nil, err
 		}
 		if changed, err := u.compute(cond, change); err != nil {
@@ -317,7 +377,7 @@ func (d *Directory) Update(ctx context.Context, t *scim.ResourceType, id string,
 	}
 	var u update
 	err := d.db.write(ctx, accountRealm(d.account), func(tx *Tx) error {
-		u = update{d: d, t: t}
+		u = update{d: d, t: t, joined: d.db.cache.joined()}
 		if err := u.load(tx, id); err != nil {
 			return err
 		}
@@ -337,6 +397,7 @@ type update struct {
 	d             *Directory
 	t             *scim.ResourceType
 	row           row          // as read
+	joined        uint64       // of the cache, before the row was read
 	members       []member     // as read
 	attrs         *scim.Object // as changed
 	before, after *keys
@@ -345,7 +406,11 @@ type update struct {
 }
 
 func (u *update) load(tx *Tx, id string) error {
-	r, err := u.d.visible(tx, u.t, id)
+	look := u.d.visibleAndKept
+	if tx.writing { // what it sees may still be undone
+		look = u.d.visible
+	}
+	r, err := look(tx, u.t, id)
 	if err != nil {
 		return err
 	}
@@ -399,7 +464,7 @@ func (u *update) bodyWithMembers() []byte {
 // save writes what compute found; it gives errStale when the resource is no
 // longer what load read.
 func (u *update) save(ctx context.Context) error {
-	if !slices.Equal(u.before.emails, u.after.emails) || !sameMembers(u.members, u.after.members) {
+	if u.d.cached(u.t) || !slices.Equal(u.before.emails, u.after.emails) || !sameMembers(u.members, u.after.members) {
 		return u.d.db.write(ctx, accountRealm(u.d.account), u.store)
 	}
 	next := u.next()
@@ -416,6 +481,11 @@ func (u *update) store(tx *Tx) error {
 		if members, err = u.d.replaceMembers(tx, next.seq, u.members, u.after.members); err != nil {
 			return err
 		}
+	}
+	if err == nil && changed && u.d.cached(u.t) {
+		// It may have been put into a group since it was read.
+		next.groupless = next.groupless && u.joined == u.d.db.cache.joined() && !tx.touching(next.seq)
+		tx.became(&next, u.after.userName)
 	}
 	return u.outcome(&next, members, changed, err)
 }
@@ -533,6 +603,7 @@ func deleteResource(tx *Tx, t *scim.ResourceType, r *row) error {
 			return err
 		}
 	}
+	tx.touched(r.seq)
 	_, err := tx.Exec(`DELETE FROM resources WHERE seq = $1`, r.seq)
 	return err
 }

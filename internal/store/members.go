@@ -150,6 +150,7 @@ func insertMembers(tx *Tx, groupSeq int64, seqs []int64) (added map[int64]bool, 
 		var seq int64
 		err := rows.Scan(&seq)
 		added[seq] = true
+		tx.touched(seq)
 		return err
 	})
 	if err != nil {
@@ -375,7 +376,7 @@ func (e *memberEdit) store(tx *Tx, cond scim.Precondition) (version string, err 
 func (d *Directory) assemble(tx *Tx, t *scim.ResourceType, p scim.Projection, rows []row) ([]*scim.Resource, error) {
 	list := make([]*scim.Resource, len(rows))
 	var groups map[int64][]byte
-	if showsGroups(t) && p.Wants(attrGroups) && len(rows) > 0 && !(len(rows) == 1 && rows[0].groupless) {
+	if showsGroups(t) && p.Wants(attrGroups) && slices.ContainsFunc(rows, func(r row) bool { return !r.groupless }) {
 		var err error
 		if groups, err = d.groupsOf(tx, rows); err != nil {
 			return nil, err

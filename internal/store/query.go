@@ -30,6 +30,7 @@ type plan struct {
 	loads  bool // match looks at members or groups, which the body lacks
 	at     *cursor
 	signed string // what cursors of this query are bound to
+	since  uint64 // of the cache, before anything was read
 }
 
 // An order is what a query is sorted by. Ties keep the order of creation.
@@ -53,6 +54,10 @@ func (d *Directory) Query(ctx context.Context, t *scim.ResourceType, q scim.Quer
 			return nil, err
 		}
 	}
+	if page, err := d.named(ctx, t, q); page != nil || err != nil {
+		return page, err
+	}
+	p.since = d.db.cache.watch()
 	p.by = orderOf(t, q)
 	var page *scim.Page
 	run := func(tx *Tx) (err error) {
@@ -74,6 +79,35 @@ func (d *Directory) Query(ctx context.Context, t *scim.ResourceType, q scim.Quer
 		return nil, err
 	}
 	return page, nil
+}
+
+// named answers from memory what clients ask most: who has this userName. The
+// page is nil when the query is another one or the user is not there.
+func (d *Directory) named(ctx context.Context, t *scim.ResourceType, q scim.Query) (*scim.Page, error) {
+	f, ok := q.Filter.(*scim.Comparison)
+	if !ok || f.Op != scim.Eq || q.Cursor != nil || q.StartIndex > 1 || q.Count < 1 || !d.cached(t) {
+		return nil, nil
+	}
+	name, isText := f.Value.(string)
+	path, ok := t.Canonical(f.Path)
+	if !ok || !isText || path.URN != "" || path.Attr != attrUserName || path.Sub != "" || path.Filter != nil {
+		return nil, nil
+	}
+	c, _ := d.db.collections.get(collectionKey{d.account, t.Name})
+	r, ok := d.db.cache.byName(c, scim.Fold(name))
+	if !ok {
+		return nil, nil
+	}
+	page := &scim.Page{Total: 1}
+	if r.groupless || !q.Projection.Wants(attrGroups) {
+		page.Resources = []*scim.Resource{r.resource(t, r.body)}
+		return page, nil
+	}
+	err := d.db.read(ctx, func(tx *Tx) (err error) {
+		page.Resources, err = d.assemble(tx, t, q.Projection, []row{*r})
+		return err
+	})
+	return page, err
 }
 
 // orderOf finds the column for sortBy.
@@ -204,9 +238,11 @@ func (p *plan) base() string {
 // page starts where the block counters or the cursor say.
 func (p *plan) list(tx *Tx) (*scim.Page, []row, error) {
 	page := &scim.Page{}
-	if err := tx.Row(`SELECT total FROM collections WHERE num = $1`, []any{int64(p.self)}, &page.Total); err != nil {
+	var last, total int64
+	if err := tx.Row(`SELECT last, total FROM collections WHERE num = $1`, []any{int64(p.self)}, &last, &total); err != nil {
 		return nil, nil, err
 	}
+	page.Total = int(total)
 	if p.at != nil {
 		text := `SELECT ` + rowColumns + ` FROM resources WHERE seq > $1 AND seq < $2 AND NOT hidden ORDER BY seq LIMIT $3`
 		from, to := max(p.at.Seq, p.self.first()), p.self.last()
@@ -225,7 +261,26 @@ func (p *plan) list(tx *Tx) (*scim.Page, []row, error) {
 		return page, nil, nil
 	}
 	from, skip := p.self.first(), int64(p.start)
-	if skip >= 1<<blockBits {
+	var idx *blockIndex
+	if !p.d.hides {
+		var err error
+		if idx, err = p.d.db.blockIndex(tx, p.self, last, total); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case idx != nil:
+		if first, n, ok := idx.run(skip, int64(p.count)); ok {
+			if p.d.cached(p.t) {
+				if rows, ok := p.d.db.cache.bySeq(p.self.first()+first, int(n)); ok {
+					return page, rows, nil
+				}
+			}
+			from, skip = p.self.first()+first-1, 0
+		} else if at, within, ok := idx.seek(skip); ok {
+			from, skip = p.self.first()+idx.blocks[at]<<blockBits-1, within
+		}
+	case skip >= 1<<blockBits:
 		var block, before int64
 		err := tx.Row(`SELECT block, before FROM (SELECT block, n, CAST(sum(n) OVER (ORDER BY block) AS BIGINT) - n AS before FROM blocks WHERE collection = $1) AS counted
 			WHERE before + n > $2 ORDER BY block LIMIT 1`, []any{int64(p.self), skip}, &block, &before)
@@ -253,12 +308,12 @@ func readRows(tx *Tx, text string, args ...any) ([]row, error) {
 	return list, err
 }
 
-// readFew is readRows for rows that come with whether they are ungrouped.
+// readFew is readRows for fewColumns.
 func readFew(tx *Tx, text string, args ...any) ([]row, error) {
 	var list []row
 	err := tx.Each(text, args, func(rows *sql.Rows) error {
 		var r row
-		err := rows.Scan(&r.seq, &r.version, &r.created, &r.modified, &r.hidden, &r.id, &r.body, &r.groupless)
+		err := r.scanWith(rows, &r.groupless, &r.userName)
 		list = append(list, r)
 		return err
 	})
@@ -290,10 +345,15 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 		var err error
 		read := readRows
 		if p.where.index == byKey {
-			read, text = readFew, `SELECT `+rowColumns+`, `+ungrouped+` FROM resources WHERE `+base+tail
+			read, text = readFew, `SELECT `+fewColumns+` FROM resources WHERE `+base+tail
 		}
 		if rows, err = read(tx, text, p.args...); err != nil {
 			return nil, nil, err
+		}
+		if p.where.index == byKey && p.d.cached(p.t) {
+			for i := range rows {
+				p.d.db.cache.fill(p.since, &rows[i])
+			}
 		}
 	}
 	switch {

@@ -48,7 +48,7 @@ func openWriter(path string) *sql.DB {
 		"_foreign_keys", "1",
 		"_pragma", "journal_mode(WAL)",
 		"_pragma", "synchronous(FULL)",
-		"_pragma", "cache_size(-16384)",
+		"_pragma", "cache_size(-8192)",
 		"_pragma", "wal_autocheckpoint(4000)",
 		"_pragma", "journal_size_limit(67108864)",
 		"_pragma", "temp_store(MEMORY)",

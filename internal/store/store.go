@@ -68,7 +68,9 @@ type DB struct {
 	closed  chan struct{}
 
 	cursorKey   []byte
+	cache       *rowCache
 	collections collectionCache
+	blockIndexes
 	// watch says what other nodes have changed; nil where there are none.
 	watch   *watch
 	closing sync.Once
@@ -101,8 +103,11 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	for range cap(db.readers) {
 		db.readers <- nil // opened when first needed
 	}
+	if db.watch == nil {
+		db.cache = newRowCache(cacheSize) // nobody else writes
+	}
 	for range db.backend.writers {
-		db.writers = append(db.writers, newWriter(db.backend))
+		db.writers = append(db.writers, newWriter(db.backend, db.cache))
 	}
 	if err := db.loadCursorKey(ctx); err != nil {
 		return nil, err
@@ -172,6 +177,7 @@ func (db *DB) release() error {
 			c.close()
 		}
 	}
+	db.cache.close()
 	if db.watch != nil {
 		db.watch.close()
 	}

@@ -33,6 +33,10 @@ type writer struct {
 	b     *backend
 	c     *conn // nil: to be opened
 	used  time.Time
+	cache *rowCache
+	// apart counts down the groups that are run with savepoints because a change
+	// had to be undone lately.
+	apart int
 	queue chan *change
 	// mu guards the queue against being closed under a sender.
 	mu      sync.RWMutex
@@ -61,8 +65,8 @@ const (
 	abandoned
 )
 
-func newWriter(b *backend) *writer {
-	w := &writer{b: b, queue: make(chan *change, queued), stopped: make(chan struct{})}
+func newWriter(b *backend, cache *rowCache) *writer {
+	w := &writer{b: b, cache: cache, queue: make(chan *change, queued), stopped: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -287,12 +291,17 @@ func (w *writer) commit(group []*change) {
 // attempts is how often a group is tried that the database broke off.
 const attempts = 3
 
+// cautious is how many groups are run with savepoints from the start, where
+// these cost little, after one that needed them.
+const cautious = 32
+
 // errApart says that a group has to be run with a savepoint for each change.
 var errApart = errors.New("a change failed after it had written")
 
 // transact runs a group in one transaction.
 func (w *writer) transact(group []*change) error {
-	apart := !w.b.spoils() && len(group) > 1
+	apart := w.apart > 0 && len(group) > 1
+	w.apart = max(0, w.apart-1)
 	for n := 1; ; {
 		for _, c := range group {
 			c.err, c.panicked = nil, nil
@@ -303,6 +312,9 @@ func (w *writer) transact(group []*change) error {
 		}
 		if errors.Is(err, errApart) {
 			apart = true
+			if !w.b.spoils() {
+				w.apart = cautious
+			}
 			continue
 		}
 		again := false
@@ -389,6 +401,7 @@ func (w *writer) try(group []*change, apart bool) (err error) {
 		return fmt.Errorf("commit: %w", err)
 	}
 	undo = false
+	w.cache.apply(tx.touches)
 	return nil
 }
 
@@ -444,7 +457,9 @@ func runApart(tx *Tx, c *change) error {
 	if _, err := tx.Exec("SAVEPOINT change"); err != nil {
 		return fmt.Errorf("begin a change: %w", err)
 	}
+	mark := len(tx.touches)
 	if !c.run(tx) {
+		tx.touches = tx.touches[:mark]
 		if _, err := tx.Exec("ROLLBACK TO change"); err != nil {
 			// A full disk, for example, ends the whole transaction.
 			return errors.Join(fmt.Errorf("undo a failed change: %w", err), c.err)
