@@ -20,6 +20,7 @@ import (
 	"lockstep/internal/provision"
 	"lockstep/internal/scim"
 	"lockstep/internal/scim/scimtest"
+	"lockstep/internal/store"
 	"lockstep/internal/store/storetest"
 )
 
@@ -207,7 +208,9 @@ func (t *target) List(ctx context.Context, rt *scim.ResourceType) iter.Seq2[*sci
 // faults the line to the target has, and whenever a run is cut off, once the line
 // works again the target holds what the rules demand, nobody twice, and a run
 // after that asks nothing.
-func TestConvergence(t *testing.T) {
+func TestConvergence(t *testing.T) { storetest.Each(t, testConvergence) }
+
+func testConvergence(t *testing.T, db *store.DB) {
 	schema, err := provision.Template("scim")
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +218,6 @@ func TestConvergence(t *testing.T) {
 	if err := schema.Mapping(provision.User).SetExpression("externalId", "[objectId]"); err != nil {
 		t.Fatal(err)
 	}
-	db := storetest.Open(t)
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
@@ -418,7 +420,9 @@ func agreeOnGroups(rt *rapid.T, w *world, tg *target, idOf map[string]string) {
 
 // TestUniqueValues gives two people of one cycle, and one of a later cycle, values
 // that nobody has.
-func TestUniqueValues(t *testing.T) {
+func TestUniqueValues(t *testing.T) { storetest.Each(t, testUniqueValues) }
+
+func testUniqueValues(t *testing.T, db *store.DB) {
 	schema, err := provision.Template("scim")
 	if err != nil {
 		t.Fatal(err)
@@ -428,7 +432,6 @@ func TestUniqueValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	users.Attribute("nickName").FlowType = provision.FlowTypeObjectAddOnly
-	db := storetest.Open(t)
 	app := &provision.App{ID: "unique", Name: "unique", Schema: schema, SyncAll: true}
 	if err := db.CreateApp(t.Context(), app); err != nil {
 		t.Fatal(err)

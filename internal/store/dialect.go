@@ -34,6 +34,10 @@ type dialect interface {
 	// modified adds what an index helps with to a condition on when resources
 	// were modified.
 	modified(operator, value string) string
+	// looseSeq returns the seq as it is written where rows are found by another
+	// index and only then put in its order. Written plainly, PostgreSQL may
+	// prefer to walk in that order until enough rows happen to fit.
+	looseSeq() string
 
 	// beginWrite returns the statements that begin a writer's transaction, in
 	// which nobody else writes in the realms.

@@ -95,7 +95,7 @@ func (d *Directory) find(tx *Tx, t *scim.ResourceType, id string) (*row, error) 
 	if err != nil {
 		return nil, err
 	}
-	if c == 0 {
+	if c == 0 || strings.ContainsRune(id, 0) {
 		return nil, notFound(t, id)
 	}
 	var r row

@@ -5,15 +5,17 @@ import (
 
 	"lockstep/internal/scim"
 	"lockstep/internal/scim/scimtest"
+	"lockstep/internal/store"
 	"lockstep/internal/store/storetest"
 )
 
 func TestDirectory(t *testing.T) {
 	t.Parallel()
-	db := storetest.Open(t)
-	n := 0
-	scimtest.RunDirectory(t, func(t *testing.T) scim.Directory {
-		n++
-		return db.Directory("acme" + string(rune('a'+n)))
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		n := 0
+		scimtest.RunDirectory(t, func(t *testing.T) scim.Directory {
+			n++
+			return db.Directory("acme" + string(rune('a'+n)))
+		})
 	})
 }

@@ -295,6 +295,9 @@ type memberEdit struct {
 }
 
 func (d *Directory) resolveEdit(tx *Tx, groupID string, add, remove []scim.Member) (e memberEdit, err error) {
+	if strings.ContainsRune(groupID, 0) {
+		return e, notFound(groupStub, groupID)
+	}
 	list, group, err := d.findMembers(tx, groupID, slices.Concat(add, remove))
 	if err != nil {
 		return e, err

@@ -54,9 +54,10 @@ func total(t *testing.T, m *store.Mirror, rt *scim.ResourceType, filter string) 
 	return page.Total
 }
 
-func TestMirrorPut(t *testing.T) {
-	t.Parallel()
-	m, ctx := storetest.Open(t).Mirror("acme"), t.Context()
+func TestMirrorPut(t *testing.T) { t.Parallel(); storetest.Each(t, testMirrorPut) }
+
+func testMirrorPut(t *testing.T, db *store.DB) {
+	m, ctx := db.Mirror("acme"), t.Context()
 	created := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	ana := person("17", "ana@acme.example", "ana@acme.example", "ana@home.example")
 	ana.Resource.Created = created
@@ -91,9 +92,9 @@ func TestMirrorPut(t *testing.T) {
 	}
 }
 
-func TestMirrorLookups(t *testing.T) {
-	t.Parallel()
-	db := storetest.Open(t)
+func TestMirrorLookups(t *testing.T) { t.Parallel(); storetest.Each(t, testMirrorLookups) }
+
+func testMirrorLookups(t *testing.T, db *store.DB) {
 	m, ctx := db.Mirror("acme"), t.Context()
 	mustPut(t, m, person("17", "Ána@acme.example", "ana@acme.example"), person("18", "ben@acme.example", "ben@acme.example"))
 	byEmail := func(email string) string {
@@ -146,9 +147,10 @@ func TestMirrorLookups(t *testing.T) {
 	}
 }
 
-func TestMirrorUniqueness(t *testing.T) {
-	t.Parallel()
-	m, ctx := storetest.Open(t).Mirror("acme"), t.Context()
+func TestMirrorUniqueness(t *testing.T) { t.Parallel(); storetest.Each(t, testMirrorUniqueness) }
+
+func testMirrorUniqueness(t *testing.T, db *store.DB) {
+	m, ctx := db.Mirror("acme"), t.Context()
 	mustPut(t, m, person("1", "ana@acme.example"), person("2", "ben@acme.example"))
 	err := m.Put(ctx, person("3", "cy@acme.example"), person("4", "ANA@acme.example"))
 	if !scim.IsType(err, scim.Uniqueness) || scim.AsError(err).Attribute != "userName" {
@@ -167,9 +169,10 @@ func TestMirrorUniqueness(t *testing.T) {
 	}
 }
 
-func TestMirrorHidden(t *testing.T) {
-	t.Parallel()
-	m, ctx := storetest.Open(t).Mirror("acme"), t.Context()
+func TestMirrorHidden(t *testing.T) { t.Parallel(); storetest.Each(t, testMirrorHidden) }
+
+func testMirrorHidden(t *testing.T, db *store.DB) {
+	m, ctx := db.Mirror("acme"), t.Context()
 	ana := person("1", "ana@acme.example", "ana@acme.example")
 	mustPut(t, m, ana, person("2", "ben@acme.example", "ben@acme.example"), team("1", "Finance"))
 	member := []scim.Member{{Value: "1"}}
@@ -216,9 +219,10 @@ func TestMirrorHidden(t *testing.T) {
 	}
 }
 
-func TestMirrorGroups(t *testing.T) {
-	t.Parallel()
-	m, ctx := storetest.Open(t).Mirror("acme"), t.Context()
+func TestMirrorGroups(t *testing.T) { t.Parallel(); storetest.Each(t, testMirrorGroups) }
+
+func testMirrorGroups(t *testing.T, db *store.DB) {
+	m, ctx := db.Mirror("acme"), t.Context()
 	mustPut(t, m, person("1", "ana@acme.example"), person("2", "ben@acme.example"), team("9", "Finance"))
 	if _, err := m.EditMembers(ctx, "9", scim.Precondition{}, []scim.Member{{Value: "1"}, {Value: "2"}}, nil); err != nil {
 		t.Fatal(err)
@@ -248,7 +252,10 @@ func TestMirrorGroups(t *testing.T) {
 
 func TestMirrorSettingsAndNotes(t *testing.T) {
 	t.Parallel()
-	db := storetest.Open(t)
+	storetest.Each(t, testMirrorSettingsAndNotes)
+}
+
+func testMirrorSettingsAndNotes(t *testing.T, db *store.DB) {
 	m, ctx := db.Mirror("acme"), t.Context()
 	for _, want := range []string{"", "one", "two"} {
 		if want != "" {

@@ -73,6 +73,8 @@ func (postgresDialect) modified(operator, value string) string {
 	return "modified_day " + day + "= (" + value + "::bigint >> 26) AND modified " + operator + " " + value
 }
 
+func (postgresDialect) looseSeq() string { return "seq + 0" }
+
 // beginWrite takes the locks of all realms before anything else, in the order
 // given, so that no two groups wait for each other.
 func (d postgresDialect) beginWrite(realms []string) string {

@@ -381,12 +381,20 @@ func (p *plan) find(tx *Tx) (*scim.Page, []row, error) {
 	return page, rows, nil
 }
 
+// seq returns the seq as a term to sort and compare by.
+func (p *plan) seq() string {
+	if p.where.index != byScan {
+		return p.d.db.looseSeq()
+	}
+	return "seq"
+}
+
 // orderBy returns the terms of ORDER BY. Resources without the value come
 // last, descending first (RFC 7644 section 3.4.2.3).
 func (p *plan) orderBy(back bool) string {
-	seq := "seq"
+	seq := p.seq()
 	if back {
-		seq = "seq DESC"
+		seq += " DESC"
 	}
 	switch {
 	case p.by.path == nil:
@@ -400,9 +408,9 @@ func (p *plan) orderBy(back bool) string {
 
 // beyond returns the condition for what lies on the far side of the cursor.
 func (p *plan) beyond() string {
-	seq := "seq > "
+	seq := p.seq() + " > "
 	if p.at.Back {
-		seq = "seq < "
+		seq = p.seq() + " < "
 	}
 	seq += p.arg(p.at.Seq)
 	if p.by.path == nil {

@@ -152,6 +152,8 @@ func (sqliteDialect) modified(operator, value string) string {
 	return "modified " + operator + " " + value
 }
 
+func (sqliteDialect) looseSeq() string { return "seq" }
+
 // beginWrite needs no realms: there is one writer.
 func (sqliteDialect) beginWrite([]string) string { return "BEGIN IMMEDIATE" }
 func (sqliteDialect) beginRead() string          { return "BEGIN" }

@@ -8,6 +8,7 @@ import (
 
 	"lockstep/internal/secret"
 	"lockstep/internal/store"
+	"lockstep/internal/store/postgrestest"
 )
 
 // Open returns a fresh database in a folder of its own, closed when the test
@@ -20,13 +21,47 @@ func Open(tb testing.TB) *store.DB {
 // OpenPath opens the database at path and closes it when the test ends.
 func OpenPath(tb testing.TB, path string) *store.DB {
 	tb.Helper()
-	db, err := store.Open(tb.Context(), store.Options{Path: path, Sealer: Sealer(tb)})
+	return open(tb, store.Options{Path: path})
+}
+
+// PostgreSQL returns a fresh database on PostgreSQL, closed and dropped when the
+// test ends. Without PostgreSQL the test is skipped, or fails where
+// [postgrestest.Require] says so.
+func PostgreSQL(tb testing.TB) *store.DB {
+	tb.Helper()
+	return OpenURL(tb, postgrestest.URL(tb))
+}
+
+// OpenURL opens the database at url, as one more node would, and closes it when
+// the test ends.
+func OpenURL(tb testing.TB, url string) *store.DB {
+	tb.Helper()
+	return open(tb, store.Options{URL: url})
+}
+
+// Each runs a test with a fresh database of each kind.
+func Each(t *testing.T, test func(t *testing.T, db *store.DB)) {
+	for _, kind := range []struct {
+		name string
+		open func(testing.TB) *store.DB
+	}{{"SQLite", Open}, {"PostgreSQL", PostgreSQL}} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, kind.open(t))
+		})
+	}
+}
+
+func open(tb testing.TB, o store.Options) *store.DB {
+	tb.Helper()
+	o.Sealer = Sealer(tb)
+	db, err := store.Open(tb.Context(), o)
 	if err != nil {
-		tb.Fatalf("open %s: %v", path, err)
+		tb.Fatalf("open a database: %v", err)
 	}
 	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			tb.Errorf("close %s: %v", path, err)
+			tb.Errorf("close a database: %v", err)
 		}
 	})
 	return db
