@@ -17,9 +17,13 @@ import (
 // writeUntilKilled is what a child process does in [TestKilled]: it creates
 // users, each in a group of its own worker, and names each on standard output
 // once it has been acknowledged.
-func writeUntilKilled(path string) {
+func writeUntilKilled(where string) {
 	ctx := context.Background()
-	db, err := Open(ctx, Options{Path: path})
+	o := Options{Path: where}
+	if strings.HasPrefix(where, "postgres:") {
+		o = Options{URL: where}
+	}
+	db, err := Open(ctx, o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -61,14 +65,14 @@ func writeUntilKilled(path string) {
 
 // TestKilled kills a process in the middle of its work: whatever it had
 // acknowledged must be there, and nothing may be there in part.
-func TestKilled(t *testing.T) {
-	t.Parallel()
+func TestKilled(t *testing.T) { onEach(t, testKilled) }
+
+func testKilled(t *testing.T, o Options) {
 	if testing.Short() {
 		t.Skip("starts a process")
 	}
-	path := filepath.Join(t.TempDir(), "lockstep.db")
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "LOCKSTEP_TEST_WRITER="+path)
+	cmd.Env = append(os.Environ(), "LOCKSTEP_TEST_WRITER="+o.Path+o.URL)
 	cmd.Stderr = t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,7 +96,7 @@ func TestKilled(t *testing.T) {
 		t.Fatalf("the child said %d things only", len(said))
 	}
 
-	db := openTestPath(t, path)
+	db := openWith(t, o)
 	dir, ctx := db.Directory("acme"), t.Context()
 	members := map[string]bool{}
 	groups, err := dir.Query(ctx, benchGroupType, scim.Query{StartIndex: 1, Count: 100})
